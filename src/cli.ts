@@ -1,0 +1,127 @@
+#!/usr/bin/env node
+import { Command, Option } from 'commander';
+import { reportFatal } from './cli/fatal.ts';
+import { version } from './version.ts';
+
+/** What a command needs of the process; the rest it builds itself. Each returns its exit code. */
+type Run = (...args: never[]) => Promise<number>;
+
+const program = new Command('kvm-gitops')
+  .description('Makes the VMs of plain KVM hosts what a git repository says they are.')
+  .version(version)
+  .option(
+    '-c, --config <file>',
+    'operator.yaml (else $KVM_GITOPS_CONFIG, ./operator.yaml, /etc/kvm-gitops/operator.yaml)',
+  )
+  .showHelpAfterError('(see kvm-gitops help <command>)')
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 done or nothing to do, 1 failed or refused, 2 \`plan\` found changes.
+Results go to stdout, logs to stderr.`,
+  );
+
+const json = new Option('--json', 'print JSON instead of text');
+
+command('run', 'watch the repository and keep the hosts as it says, until SIGTERM', 'kvm-gitops run').action(
+  lazily(async () => (await import('./cli/run.ts')).run),
+);
+
+command('reconcile', 'do one pass and exit', 'kvm-gitops reconcile --once')
+  .requiredOption('--once', 'one pass; `run` is that in a loop')
+  .addOption(json)
+  .action(lazily(async () => (await import('./cli/reconcile.ts')).reconcileOnce));
+
+command(
+  'validate',
+  'check the manifests in a folder, without asking any host',
+  'kvm-gitops validate ../manifests-repo',
+)
+  .argument('[dir]', 'folder of the manifests repository', '.')
+  .addOption(json)
+  .action(lazily(async () => (await import('./cli/validate.ts')).validate));
+
+command('plan', 'show what would be done, and do nothing', 'kvm-gitops plan --revision my-branch')
+  .argument('[dir]', 'plan the files of this folder instead of a commit')
+  .option('--revision <rev>', 'plan this commit or branch of the remote instead of the newest')
+  .addOption(json)
+  .action(lazily(async () => (await import('./cli/plan.ts')).plan));
+
+command('status', 'show the last pass, the hosts and their VMs', 'kvm-gitops status')
+  .addOption(json)
+  .action(lazily(async () => (await import('./cli/status.ts')).status));
+
+command('log', 'show the commits with their notes', 'kvm-gitops log -n 5')
+  .option('-n, --limit <count>', 'how many commits', '10')
+  .addOption(json)
+  .action(lazily(async () => (await import('./cli/log.ts')).log));
+
+command('capacity', 'show what each host has, uses, and would use', 'kvm-gitops capacity')
+  .argument('[dir]', 'count the manifests of this folder instead of the newest commit')
+  .addOption(json)
+  .action(lazily(async () => (await import('./cli/capacity.ts')).capacity));
+
+command('confirm', 'let guarded removals happen', 'kvm-gitops confirm 3f9c0d2a7b11')
+  .argument('<hash>', 'the hash that the plan or the note shows')
+  .action(lazily(async () => (await import('./cli/confirm.ts')).confirm));
+
+command(
+  'purge',
+  'delete a removed VM and its disks now instead of on its date',
+  'kvm-gitops purge web-1 --yes',
+)
+  .argument('<vm>', 'its name')
+  .option('--yes', 'do not ask')
+  .action(lazily(async () => (await import('./cli/purge.ts')).purge));
+
+const config = program.command('config').description('look at the configuration');
+sub(
+  config,
+  'check',
+  'connect to everything that operator.yaml names and say what works',
+  'kvm-gitops config check',
+)
+  .addOption(json)
+  .action(lazily(async () => (await import('./cli/config-check.ts')).configCheck));
+
+const notes = program.command('notes').description('look after the git notes');
+sub(notes, 'push', 'write every note again from the journal', 'kvm-gitops notes push').action(
+  lazily(async () => (await import('./cli/notes-push.ts')).notesPush),
+);
+
+command(
+  'schemas',
+  'write the JSON Schemas of the manifests for editors',
+  'kvm-gitops schemas ../manifests-repo',
+)
+  .argument('<dir>', 'folder of the manifests repository')
+  .action(lazily(async () => (await import('./cli/schemas.ts')).schemas));
+
+command('demo', 'three simulated hosts, a repository and the operator, until Ctrl-C', 'kvm-gitops demo')
+  .option('--lab', 'real hosts on this machine instead (root on Debian, from a clone)')
+  .action(lazily(async () => (await import('./cli/demo.ts')).demo));
+
+function command(name: string, description: string, example: string): Command {
+  return sub(program, name, description, example);
+}
+
+function sub(parent: Command, name: string, description: string, example: string): Command {
+  return parent.command(name).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
+}
+
+/** Loads a command's code only when it is called, and turns its result into the exit code. */
+function lazily(load: () => Promise<Run>): (...args: unknown[]) => Promise<void> {
+  return async (...args) => {
+    const self = args.pop() as Command;
+    const options = { ...self.optsWithGlobals() };
+    args.pop();
+    try {
+      const run = (await load()) as (...given: unknown[]) => Promise<number>;
+      process.exitCode = await run(...args, options);
+    } catch (error) {
+      process.exitCode = reportFatal(error);
+    }
+  };
+}
+
+await program.parseAsync();

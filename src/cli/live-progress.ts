@@ -1,0 +1,59 @@
+import type { Writable } from 'node:stream';
+import type { Colors } from 'picocolors/types.js';
+import type { StepResult } from '../core/report.ts';
+import type { Step } from '../core/step.ts';
+import type { OnProgress, ProgressEvent } from '../reconcile/progress.ts';
+
+/**
+ * Shows a pass while it runs: each step's end as a line that stays, and on a terminal one line below that is rewritten
+ * with what runs now on each host.
+ */
+export function liveProgress(
+  output: Writable & { isTTY?: boolean; columns?: number },
+  colors: Colors,
+): OnProgress {
+  const running = new Map<Step, string>();
+  const live = output.isTTY === true;
+  const clear = () => live && output.write('\r\u001b[K');
+  const redraw = () => {
+    if (live && running.size > 0) output.write(statusLine(running).slice(0, (output.columns ?? 80) - 1));
+  };
+  const print = (line: string) => {
+    clear();
+    output.write(`${line}\n`);
+    redraw();
+  };
+
+  return (event: ProgressEvent) => {
+    switch (event.kind) {
+      case 'step-begun':
+        running.set(event.step, '');
+        break;
+      case 'step-progress':
+        running.set(event.step, event.message);
+        break;
+      case 'step-ended':
+        running.delete(event.step);
+        return print(resultLine(event.result, colors));
+      case 'observing':
+      case 'planned':
+      case 'recorded':
+        return;
+    }
+    clear();
+    redraw();
+  };
+}
+
+function statusLine(running: ReadonlyMap<Step, string>): string {
+  const parts = [...running].map(
+    ([{ host, kind, vm }, message]) => `${host}: ${kind} ${vm}${message && ` (${message})`}`,
+  );
+  return parts.join('  ');
+}
+
+function resultLine({ host, vm, kind, outcome, durationMs, error }: StepResult, colors: Colors): string {
+  const seconds = `${(durationMs / 1000).toFixed(1)} s`;
+  if (outcome === 'done') return `${colors.green('done')}    ${host}  ${kind} ${vm}  ${colors.dim(seconds)}`;
+  return `${colors.red('failed')}  ${host}  ${kind} ${vm}  ${error?.code}: ${error?.message}`;
+}

@@ -1,0 +1,69 @@
+import type { Colors } from 'picocolors/types.js';
+import type { ObservedState } from '../core/observed.ts';
+import type { Held, Plan, Step, StepKind } from '../core/step.ts';
+import { formatTable } from './table.ts';
+
+const SIGNS: Readonly<Record<StepKind, string>> = {
+  create: '+',
+  restore: '+',
+  start: '>',
+  stop: '.',
+  autostart: '~',
+  mark: '~',
+  remove: '-',
+  purge: '!',
+};
+
+/** A plan for people: per host what is done, then what is held and why, then the counts. */
+export function planText(plan: Plan, observed: ObservedState, colors: Colors): string {
+  const unknown = [...observed.hosts.values()].filter((host) => host.kind === 'unknown');
+  const sections = [
+    ...[...new Set(plan.steps.map(({ host }) => host))].toSorted().map(
+      (host) =>
+        `${colors.bold(host)}\n${stepLines(
+          plan.steps.filter((step) => step.host === host),
+          colors,
+        )}`,
+    ),
+    ...(plan.held.length === 0
+      ? []
+      : [`${colors.bold('held')}\n${plan.held.map((h) => heldLine(h, colors)).join('\n')}`]),
+    ...unknown.map(({ name, reason }) =>
+      colors.yellow(`${name} is unknown, its VMs are left alone: ${reason}`),
+    ),
+    summary(plan),
+  ];
+  return sections.join('\n\n');
+}
+
+/** `6 to create, 6 to start` or `nothing to do` */
+export function summary({ steps, held, confirmation }: Plan): string {
+  const counts = new Map<StepKind, number>();
+  for (const { kind } of steps) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const parts = [...counts].map(([kind, count]) => `${count} to ${kind}`);
+  if (held.length > 0) parts.push(`${held.length} held`);
+  const text = parts.length === 0 ? 'nothing to do: the hosts are as git wants them' : parts.join(', ');
+  return confirmation === undefined
+    ? text
+    : `${text}\nto let the guarded changes happen: kvm-gitops confirm ${confirmation}`;
+}
+
+function stepLines(steps: readonly Step[], colors: Colors): string {
+  return formatTable(
+    steps.map(({ kind, vm, reason }) => [
+      `  ${paint(kind, `${SIGNS[kind]} ${kind}`, colors)}`,
+      vm,
+      colors.dim(reason),
+    ]),
+  );
+}
+
+function heldLine({ host, vm, kind, because, reason }: Held, colors: Colors): string {
+  return `  ${colors.yellow(`${kind} ${vm} on ${host}`)} (${because}): ${reason}`;
+}
+
+function paint(kind: StepKind, text: string, colors: Colors): string {
+  if (kind === 'remove' || kind === 'purge') return colors.red(text);
+  if (kind === 'create' || kind === 'restore') return colors.green(text);
+  return colors.cyan(text);
+}

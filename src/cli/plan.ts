@@ -1,0 +1,49 @@
+import colors from 'picocolors';
+import { shortageIssues } from '../core/capacity-check.ts';
+import { formatIssue, type Issue } from '../core/issue.ts';
+import { assessNow, type Judged } from './assess-now.ts';
+import { type GlobalOptions, print, printJson } from './options.ts';
+import { planText } from './plan-text.ts';
+import { abortOnSignals, withOperator } from './session.ts';
+
+interface PlanOptions extends GlobalOptions {
+  readonly revision?: string;
+}
+
+/** Shows what a pass would do. Exit code 2: it would do something. */
+export function plan(dir: string | undefined, options: PlanOptions): Promise<number> {
+  return withOperator(options, async ({ operator }) => {
+    const judged = await assessNow(operator, { dir, revision: options.revision }, abortOnSignals());
+    const issues = judged.ok
+      ? shortageIssues(judged.assessment.shortages, judged.desired, judged.observed)
+      : judged.issues;
+    if (options.json) printJson(planJson(judged, issues));
+    else printPlan(judged, issues);
+    if (!judged.ok || issues.length > 0) return 1;
+    const { steps, held } = judged.assessment.plan;
+    return steps.length > 0 || held.length > 0 ? 2 : 0;
+  });
+}
+
+function printPlan(judged: Judged, issues: readonly Issue[]): void {
+  print(`${colors.bold('plan')} ${judged.title}\n`);
+  if (judged.ok) print(planText(judged.assessment.plan, judged.observed, colors));
+  if (issues.length === 0) return;
+  print(colors.red('\nthis commit would be refused:'));
+  for (const issue of issues) print(`  ${formatIssue(issue)}`);
+}
+
+function planJson(judged: Judged, issues: readonly Issue[]): unknown {
+  if (!judged.ok) return { v: 1, accepted: false, issues };
+  const { steps, held, confirmation } = judged.assessment.plan;
+  const unknown = [...judged.observed.hosts.values()].filter((host) => host.kind === 'unknown');
+  return {
+    v: 1,
+    accepted: issues.length === 0,
+    issues,
+    steps: steps.map(({ kind, host, vm, uuid, reason }) => ({ kind, host, vm, uuid, reason })),
+    held,
+    confirmation,
+    unknownHosts: unknown.map(({ name, reason }) => ({ host: name, reason })),
+  };
+}

@@ -1,0 +1,91 @@
+import type { Amount, HostCapacity } from './capacity.ts';
+import type { DesiredState, DesiredVm } from './desired.ts';
+import type { Issue } from './issue.ts';
+import type { ObservedState } from './observed.ts';
+import { holdBack, type Plan, type StepKind } from './step.ts';
+
+/** A resource of a host that git wants more of than there is. */
+export interface Shortage {
+  readonly host: string;
+  /** The whole sentence, with the numbers. */
+  readonly message: string;
+}
+
+/**
+ * Where git asks for more than a host may promise. What is over its limit already and does not grow is no shortage:
+ * a removal is never refused because the host is too full.
+ */
+export function findShortages(capacity: readonly HostCapacity[]): Shortage[] {
+  return capacity.flatMap((host) => {
+    const short = (what: string, amount: Amount, format: (value: number) => string) =>
+      isShort(amount) ? [{ host: host.host, message: sentence(host, what, amount, format) }] : [];
+    return [
+      ...short('vcpus', host.vcpus, String),
+      ...short('memory', host.memoryMiB, formatMiB),
+      ...host.pools.flatMap((pool) => short(`pool ${pool.name}`, pool, formatBytes)),
+    ];
+  });
+}
+
+/** Shortages as mistakes of the commit, each at the first new VM of that host. */
+export function shortageIssues(
+  shortages: readonly Shortage[],
+  desired: DesiredState,
+  observed: ObservedState,
+): Issue[] {
+  return shortages.map(({ host, message }) => {
+    const vm = culprit(host, desired, observed);
+    return { file: vm?.source.file ?? 'cluster.yaml', ...(vm && { line: vm.source.line }), message };
+  });
+}
+
+const GROWING: readonly StepKind[] = ['create', 'restore', 'start'];
+
+/** Holds back what would fill a host further: for a revision that is in force and a host that has become too full. */
+export function holdForCapacity(plan: Plan, shortages: readonly Shortage[]): Plan {
+  const full = new Map(shortages.map(({ host, message }) => [host, message]));
+  const isHeld = (step: Plan['steps'][number]) => full.has(step.host) && GROWING.includes(step.kind);
+  return {
+    ...plan,
+    steps: plan.steps.filter((step) => !isHeld(step)),
+    held: [
+      ...plan.held,
+      ...plan.steps.filter(isHeld).map((step) => holdBack(step, 'capacity', full.get(step.host) ?? '')),
+    ],
+  };
+}
+
+function isShort({ wanted, limit, used }: Amount): boolean {
+  return wanted > limit && wanted > used;
+}
+
+function sentence(
+  host: HostCapacity,
+  what: string,
+  amount: Amount,
+  format: (value: number) => string,
+): string {
+  const others =
+    host.strangers.length === 0 ? '' : `; VMs that are not ours count: ${host.strangers.join(', ')}`;
+  return (
+    `host ${host.host} has no room: ${what} ${format(amount.wanted)} wanted, ${format(amount.limit)} to give, ` +
+    `${format(amount.used)} used now (the host has ${format(amount.total)})${others}`
+  );
+}
+
+function culprit(host: string, desired: DesiredState, observed: ObservedState): DesiredVm | undefined {
+  const found = observed.hosts.get(host);
+  const there = new Set(found?.kind === 'known' ? found.vms.map(({ name }) => name) : []);
+  const candidates = [...desired.vms.values()].filter((vm) => vm.host === host);
+  return candidates.find(({ name }) => !there.has(name)) ?? candidates[0];
+}
+
+/** `1.5 GiB` */
+export function formatMiB(mib: number): string {
+  return `${Number((mib / 1024).toFixed(2))} GiB`;
+}
+
+/** `12.5 GiB` */
+export function formatBytes(bytes: number): string {
+  return `${Number((bytes / 1024 ** 3).toFixed(1))} GiB`;
+}

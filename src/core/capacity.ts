@@ -1,0 +1,174 @@
+import type { DesiredState, DesiredVm, HostPolicy } from './desired.ts';
+import type { KnownHost, ObservedDisk, ObservedPool, ObservedState, ObservedVm } from './observed.ts';
+import { volumeKey } from './observed.ts';
+import type { Plan } from './step.ts';
+
+const GIB = 1024 ** 3;
+
+/** One resource of one host. Units: vCPUs, MiB or bytes. */
+export interface Amount {
+  /** What the host has. */
+  readonly total: number;
+  /** What may be promised: (total - reserve) x ratio. */
+  readonly limit: number;
+  /** Taken now by all that runs or will run there, ours or not. */
+  readonly used: number;
+  /** Taken once git is applied. */
+  readonly wanted: number;
+}
+
+export interface HostCapacity {
+  readonly host: string;
+  readonly vcpus: Amount;
+  readonly memoryMiB: Amount;
+  /** If every guest grew to its maximum: shown, not enforced. */
+  readonly maxMemoryMiB: { readonly used: number; readonly wanted: number };
+  readonly pools: readonly (Amount & { readonly name: string })[];
+  /** Running or autostarted VMs that are not ours. */
+  readonly strangers: readonly string[];
+}
+
+/** What one VM takes. */
+interface Load {
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  readonly maxMemoryMiB: number;
+}
+
+/**
+ * What each known host has, uses, and would use once the plan is carried out. What the plan leaves as it is counts on:
+ * a removal that waits, a VM that git has under another host, one that is larger on the host than in git.
+ */
+export function measureCapacity(desired: DesiredState, observed: ObservedState, plan: Plan): HostCapacity[] {
+  const byHost = groupByHost(desired);
+  const ends = plan.steps.filter(({ kind }) => kind === 'remove' || kind === 'purge');
+  const leaving = new Set(ends.map(({ host, uuid }) => `${host}/${uuid}`));
+  return [...observed.hosts.values()].flatMap((host) => {
+    const policy = desired.hosts.get(host.name);
+    if (host.kind === 'unknown' || policy === undefined) return [];
+    return measureHost(host, policy, { desired, wanted: byHost.get(host.name) ?? [], leaving });
+  });
+}
+
+interface Wanted {
+  readonly desired: DesiredState;
+  readonly wanted: readonly DesiredVm[];
+  /** `HOST/UUID` of what the plan takes away. */
+  readonly leaving: ReadonlySet<string>;
+}
+
+function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): HostCapacity {
+  const { cluster, vms } = context.desired;
+  const isOurs = (vm: ObservedVm) => vm.mark?.cluster === cluster;
+  const running = host.vms.filter(countsNow);
+  const strangers = running.filter((vm) => !isOurs(vm));
+  const staying = running.filter(
+    (vm) =>
+      isOurs(vm) && vms.get(vm.name)?.host !== host.name && !context.leaving.has(`${host.name}/${vm.uuid}`),
+  );
+  const there = new Map(host.vms.filter(isOurs).map((vm) => [vm.name, vm]));
+  const used = sumLoads(running);
+  const wanted = sumLoads([
+    ...strangers,
+    ...staying,
+    ...context.wanted
+      .filter(({ power, autostart }) => power !== 'off' || autostart)
+      .map((vm) => larger(vm, there.get(vm.name) ?? vm)),
+  ]);
+  const { reserve, ratio } = policy;
+  return {
+    host: host.name,
+    vcpus: {
+      total: host.cpus,
+      limit: Math.floor((host.cpus - reserve.vcpus) * ratio.vcpu),
+      used: used.vcpus,
+      wanted: wanted.vcpus,
+    },
+    memoryMiB: {
+      total: host.memoryMiB,
+      limit: Math.floor((host.memoryMiB - reserve.memoryMiB) * ratio.memory),
+      used: used.memoryMiB,
+      wanted: wanted.memoryMiB,
+    },
+    maxMemoryMiB: { used: used.maxMemoryMiB, wanted: wanted.maxMemoryMiB },
+    pools: [...host.pools.values()]
+      .filter(({ active }) => active)
+      .map((pool) => measurePool(pool, host, policy, context)),
+    strangers: strangers.map(({ name }) => name),
+  };
+}
+
+/** It takes its share now, or will when the host boots. */
+function countsNow(vm: ObservedVm): boolean {
+  return vm.power !== 'shutoff' || (vm.autostart && vm.mark?.state !== 'tombstone');
+}
+
+/** An existing VM is not made smaller, nor larger, by this version. */
+function larger(a: Load, b: Load): Load {
+  return {
+    vcpus: Math.max(a.vcpus, b.vcpus),
+    memoryMiB: Math.max(a.memoryMiB, b.memoryMiB),
+    maxMemoryMiB: Math.max(a.maxMemoryMiB, b.maxMemoryMiB),
+  };
+}
+
+function sumLoads(loads: readonly Load[]): Load {
+  const sum = { vcpus: 0, memoryMiB: 0, maxMemoryMiB: 0 };
+  for (const load of loads) {
+    sum.vcpus += load.vcpus;
+    sum.memoryMiB += load.memoryMiB;
+    sum.maxMemoryMiB += load.maxMemoryMiB;
+  }
+  return sum;
+}
+
+/** Thin disks count whole: what the files take now, what they may still grow, and what is to be made. */
+function measurePool(
+  pool: ObservedPool,
+  host: KnownHost,
+  policy: HostPolicy,
+  { wanted }: Wanted,
+): Amount & { name: string } {
+  const there = new Map(host.vms.map((vm) => [vm.name, vm]));
+  const inPool = (disk: ObservedDisk) => pool.path !== undefined && disk.file?.startsWith(`${pool.path}/`);
+  const growth = host.vms
+    .flatMap(({ disks }) => disks)
+    .filter(inPool)
+    .reduce((sum, disk) => sum + Math.max(0, (disk.capacity ?? 0) - (disk.physical ?? 0)), 0);
+  const added = wanted.reduce((sum, vm) => {
+    const found = there.get(vm.name);
+    if (found !== undefined && found.mark?.state !== 'building') return sum;
+    // What an earlier try made of it is counted already.
+    const made = (found?.disks ?? []).filter(inPool).reduce((bytes, disk) => bytes + wholeSize(disk), 0);
+    return sum + Math.max(0, bytesIn(pool.name, vm, host) - made);
+  }, 0);
+  const used = pool.capacity - pool.available + growth;
+  return {
+    name: pool.name,
+    total: pool.capacity,
+    limit: Math.floor((pool.capacity - policy.reserve.diskGiB * GIB) * policy.ratio.disk),
+    used,
+    wanted: used + added,
+  };
+}
+
+function wholeSize({ capacity = 0, physical = 0 }: ObservedDisk): number {
+  return Math.max(capacity, physical);
+}
+
+function bytesIn(pool: string, vm: DesiredVm, host: KnownHost): number {
+  const { bootDisk, dataDisks } = vm;
+  const image = host.volumes.get(volumeKey({ pool: bootDisk.image.pool, name: bootDisk.image.volume }));
+  const boot = bootDisk.pool === pool ? Math.max((bootDisk.sizeGiB ?? 0) * GIB, image?.capacity ?? 0) : 0;
+  return dataDisks.filter((disk) => disk.pool === pool).reduce((sum, disk) => sum + disk.sizeGiB * GIB, boot);
+}
+
+function groupByHost(desired: DesiredState): Map<string, DesiredVm[]> {
+  const groups = new Map<string, DesiredVm[]>();
+  for (const vm of desired.vms.values()) {
+    const group = groups.get(vm.host);
+    if (group === undefined) groups.set(vm.host, [vm]);
+    else group.push(vm);
+  }
+  return groups;
+}

@@ -1,0 +1,93 @@
+import { type AddressRange, addressProblem } from './address-range.ts';
+import type { Cluster } from './cluster.ts';
+import type { Issue } from './issue.ts';
+import { nodeAt, placeOf } from './located.ts';
+import { issueAt } from './parse-file.ts';
+import { type DeclaredVm, vmLabel } from './read-manifest.ts';
+import { volumeName } from './resolve-vm.ts';
+import { didYouMean } from './suggest.ts';
+
+/** What VMs are checked against. */
+export interface Surroundings {
+  /** What is known of cluster.yaml: a part that cannot be read is absent, and then nothing is said of it. */
+  readonly cluster: Partial<Cluster>;
+  readonly ranges: readonly AddressRange[] | undefined;
+  /** Names of KVM hosts by their addresses. */
+  readonly hostAddresses: ReadonlyMap<string, string>;
+}
+
+/** What is wrong with a VM beyond the form of its fields. */
+export function checkVm(vm: DeclaredVm, { cluster, ranges, hostAddresses }: Surroundings): Issue[] {
+  return [
+    ...memoryIssues(vm),
+    ...diskIssues(vm),
+    ...imageIssues(vm, cluster),
+    ...volumeIssues(vm, cluster),
+    ...addressIssues(vm, ranges, hostAddresses),
+  ];
+}
+
+function issueOf(vm: DeclaredVm, key: string, message: string, hint?: string): Issue {
+  return issueAt(vm.file, placeOf(vm.node, [key]), `${key} of ${vmLabel(vm.node)}: ${message}`, hint);
+}
+
+function memoryIssues(vm: DeclaredVm): Issue[] {
+  const { memoryGb, maxMemoryGb } = vm.sound;
+  if (memoryGb === undefined || maxMemoryGb === undefined || memoryGb <= maxMemoryGb) return [];
+  return [issueOf(vm, 'memoryGb', `expected at most maxMemoryGb (${maxMemoryGb}), got ${memoryGb}`)];
+}
+
+function diskIssues(vm: DeclaredVm): Issue[] {
+  const { numDisks = 0, diskSize } = vm.sound;
+  const unreadable = diskSize === undefined && nodeAt(vm.node, ['diskSize']) !== undefined;
+  if (numDisks === 0 || unreadable || (diskSize !== undefined && diskSize > 0)) return [];
+  const got = diskSize ?? 'nothing';
+  return [issueOf(vm, 'diskSize', `expected more than 0 GiB because numDisks is ${numDisks}, got ${got}`)];
+}
+
+function imageIssues(vm: DeclaredVm, { defaults, images }: Partial<Cluster>): Issue[] {
+  const { image } = vm.sound;
+  if (image === undefined) {
+    const isSaid =
+      nodeAt(vm.node, ['image']) !== undefined || defaults === undefined || defaults.image !== undefined;
+    if (isSaid) return [];
+    const hint = 'give the VM one, or write defaults: {image: NAME} in cluster.yaml';
+    return [issueOf(vm, 'image', 'missing, and cluster.yaml has no default', hint)];
+  }
+  if (images === undefined || Object.hasOwn(images, image)) return [];
+  const names = Object.keys(images);
+  const hint = names.length === 0 ? 'it declares none' : `declared are ${names.join(', ')}`;
+  return [
+    issueOf(vm, 'image', `no image "${image}" is declared in cluster.yaml${didYouMean(image, names)}`, hint),
+  ];
+}
+
+/** A purge deletes the volumes of a VM: none of them may be an image. In whatever pool, to be sure. */
+function volumeIssues(vm: DeclaredVm, { images = {} }: Partial<Cluster>): Issue[] {
+  const { name, numDisks = 0 } = vm.sound;
+  if (name === undefined) return [];
+  const volumes = Array.from({ length: numDisks + 1 }, (_, disk) => volumeName(name, disk));
+  return Object.entries(images)
+    .filter(([, image]) => volumes.includes(image.volume))
+    .map(([image, { volume }]) =>
+      issueOf(
+        vm,
+        'name',
+        `its disk would have the name of the image "${image}", ${volume}`,
+        'rename one of them',
+      ),
+    );
+}
+
+function addressIssues(
+  vm: DeclaredVm,
+  ranges: Surroundings['ranges'],
+  hostAddresses: Surroundings['hostAddresses'],
+): Issue[] {
+  const { ipaddress } = vm.sound;
+  if (ipaddress === undefined) return [];
+  const host = hostAddresses.get(ipaddress);
+  const problem =
+    host === undefined ? addressProblem(ipaddress, ranges) : `is the address of the KVM host ${host}`;
+  return problem === undefined ? [] : [issueOf(vm, 'ipaddress', `${ipaddress} ${problem}`)];
+}

@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import * as field from './fields.ts';
+
+const reserveSchema = z
+  .strictObject(
+    {
+      vcpus: field.numberBetween(0, 4096).optional().describe('Virtual CPUs. Absent: 0.'),
+      memoryGb: field.numberBetween(0, 65_536).optional().describe('Memory in GiB. Absent: 0.'),
+      diskGb: field.numberBetween(0, 10_000_000).optional().describe('GiB of each storage pool. Absent: 0.'),
+    },
+    'an object with vcpus, memoryGb and diskGb',
+  )
+  .describe('Kept free for the host itself.');
+
+const ratioSchema = z
+  .strictObject(
+    {
+      vcpu: field.numberBetween(0.1, 100).optional().describe('Virtual CPUs for each real one. Absent: 4.'),
+      memory: field
+        .numberBetween(0.1, 100)
+        .optional()
+        .describe('GiB for each real GiB of memory. Absent: 1.0.'),
+      disk: field
+        .numberBetween(0.1, 100)
+        .optional()
+        .describe('GiB for each real GiB of a pool. Absent: 1.0.'),
+    },
+    'an object with vcpu, memory and disk',
+  )
+  .describe('How much may be promised for each unit that there is.');
+
+const pool = field.storageName('a pool name').optional();
+const bridge = field.interfaceName().optional();
+
+const defaultsSchema = z
+  .strictObject(
+    {
+      image: field.label('an image name').optional().describe('Base image of VMs that name none.'),
+      clone: field
+        .oneOf(['overlay', 'full'])
+        .optional()
+        .describe('How a boot disk is made of its image. Absent: overlay.'),
+      bootDiskGb: field
+        .wholeNumber(1, 65_536)
+        .optional()
+        .describe('Size of a boot disk in GiB. Absent: as large as the image.'),
+      pool: pool.describe('Storage pool of disks. Absent: default.'),
+      bridge: bridge.describe('Bridge that VMs are plugged into. Absent: br0.'),
+      power: field.oneOf(['on', 'off', 'manual']).optional().describe('Whether VMs run. Absent: on.'),
+      autostart: field.flag().optional().describe('Start VMs when their host boots. Absent: true.'),
+      reserve: reserveSchema.optional(),
+      ratio: ratioSchema.optional(),
+    },
+    'an object of defaults',
+  )
+  .describe('What holds for VMs and hosts that do not say otherwise.');
+
+const hostSchema = z
+  .strictObject(
+    {
+      state: field
+        .oneOf(['active', 'offline'])
+        .optional()
+        .describe('offline: nothing is asked of the host, and its VMs are left as they are. Absent: active.'),
+      pool: pool.describe('Storage pool of disks on this host. Absent: defaults.pool.'),
+      bridge: bridge.describe('Bridge on this host. Absent: defaults.bridge.'),
+      reserve: reserveSchema.optional(),
+      ratio: ratioSchema.optional(),
+    },
+    'an object, or nothing',
+  )
+  .describe('What is special about a host.');
+
+const imageSchema = z
+  .strictObject(
+    {
+      pool: field
+        .storageName('a pool name')
+        .describe('Storage pool in which the image stands on every host.'),
+      volume: field.storageName('a volume name').describe('Name of the volume in that pool.'),
+    },
+    'an object with pool and volume',
+  )
+  .describe('A base image.');
+
+const policySchema = z
+  .strictObject(
+    {
+      maxRemovals: field
+        .wholeNumber(0, 100_000)
+        .optional()
+        .describe('A commit that removes more VMs than this waits for a confirmation. Absent: 5.'),
+      tombstoneDays: field
+        .wholeNumber(0, 3650)
+        .optional()
+        .describe('Days for which a removed VM and its disks are kept. Absent: 7.'),
+    },
+    'an object with maxRemovals and tombstoneDays',
+  )
+  .describe('Guards on removal.');
+
+/** cluster.yaml. */
+export const clusterSchema = z
+  .strictObject(
+    {
+      cluster: field
+        .label('a cluster name')
+        .describe(
+          'Name of the cluster. It marks our VMs on the hosts: under another name the operator knows none of them any more.',
+        ),
+      defaults: defaultsSchema.optional(),
+      hosts: z
+        .record(field.hostname('t01'), hostSchema.nullable(), 'an object of hosts by name')
+        .optional()
+        .describe('What is special about hosts, by name.'),
+      images: z
+        .record(field.label('an image name'), imageSchema, 'an object of images by name')
+        .optional()
+        .describe('Base images, by the name that manifests use.'),
+      addresses: z
+        .array(
+          z.string('a network such as 10.0.0.0/16, a range such as 10.1.0.10-10.1.0.99, or an address'),
+          'a list of networks, ranges and addresses',
+        )
+        .optional()
+        .describe('Networks, ranges and single addresses that VMs may have. Absent: any.'),
+      policy: policySchema.optional(),
+    },
+    'an object with "cluster"',
+  )
+  .meta({
+    title: 'kvm-gitops cluster',
+    description: 'What is reviewed as VMs are: defaults, hosts, images, addresses and policy.',
+  });
+
+export type Cluster = z.infer<typeof clusterSchema>;
+export type ClusterHost = z.infer<typeof hostSchema>;
+export type Reserve = z.infer<typeof reserveSchema>;
+export type Ratio = z.infer<typeof ratioSchema>;

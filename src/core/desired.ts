@@ -1,0 +1,86 @@
+/** What a revision of the manifests repository asks for, checked and with every default filled in. */
+export interface DesiredState {
+  /** The cluster's name: it marks our VMs on the hosts. */
+  readonly cluster: string;
+  /** By name. */
+  readonly vms: ReadonlyMap<string, DesiredVm>;
+  /** Every host that the operator's config knows, or that cluster.yaml lists where there is no config. */
+  readonly hosts: ReadonlyMap<string, HostPolicy>;
+  readonly policy: Policy;
+}
+
+export interface Policy {
+  /** More removals than this in one plan wait for a confirmation. */
+  readonly maxRemovals: number;
+  /** Days for which a removed VM and its disks are kept. */
+  readonly tombstoneDays: number;
+}
+
+/** What cluster.yaml says of one host. */
+export interface HostPolicy {
+  readonly name: string;
+  /** `offline`: its VMs are Unknown by decree; nothing is asked of it. */
+  readonly state: 'active' | 'offline';
+  /** Kept free for the host itself. */
+  readonly reserve: { readonly vcpus: number; readonly memoryMiB: number; readonly diskGiB: number };
+  /** How much may be promised for each unit that there is. */
+  readonly ratio: { readonly vcpu: number; readonly memory: number; readonly disk: number };
+}
+
+/** One VM as a manifest asks for it. */
+export interface DesiredVm {
+  readonly name: string;
+  readonly host: string;
+  /** UUID v5 of (cluster, name). */
+  readonly uuid: string;
+  readonly hostname: string;
+  readonly ipaddress: string;
+  readonly description?: string;
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  readonly maxMemoryMiB: number;
+  readonly bootDisk: BootDisk;
+  readonly dataDisks: readonly DataDisk[];
+  readonly nics: readonly Nic[];
+  /** `manual`: a person starts and stops it; the operator only creates and removes it. */
+  readonly power: 'on' | 'off' | 'manual';
+  /** Started by the host when the host boots. */
+  readonly autostart: boolean;
+  /** Its removal always waits for a confirmation. */
+  readonly protect: boolean;
+  /** Where it stands in the repository. */
+  readonly source: { readonly file: string; readonly line: number };
+}
+
+export interface BootDisk {
+  readonly pool: string;
+  /** `NAME-vda.qcow2` */
+  readonly volume: string;
+  readonly image: Image;
+  /** `overlay`: a thin qcow2 file over the image; `full`: a copy that does not need the image any more. */
+  readonly clone: 'overlay' | 'full';
+  /** Size of the disk; absent: as large as the image. */
+  readonly sizeGiB?: number;
+}
+
+/** A base image: a volume that stands in a pool of the host. */
+export interface Image {
+  readonly name: string;
+  readonly pool: string;
+  readonly volume: string;
+}
+
+export interface DataDisk {
+  /** `vdb`, `vdc`, ... */
+  readonly target: string;
+  readonly pool: string;
+  /** `NAME-vdb.qcow2` */
+  readonly volume: string;
+  readonly sizeGiB: number;
+}
+
+export interface Nic {
+  readonly bridge: string;
+  /** Absent: derived from (cluster, name, index) when the VM is created, and kept. */
+  readonly mac?: string;
+}

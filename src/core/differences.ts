@@ -1,0 +1,60 @@
+import type { DesiredVm } from './desired.ts';
+import type { ObservedDisk, ObservedVm } from './observed.ts';
+import type { Held } from './step.ts';
+
+/** Where an existing VM is not as declared in a way that this version does not change. Only declared fields count. */
+export function differences(vm: DesiredVm, found: ObservedVm): Held[] {
+  const changes = [
+    change('vcpus', found.vcpus, vm.vcpus),
+    change('memory MiB', found.memoryMiB, vm.memoryMiB),
+    change('max memory MiB', found.maxMemoryMiB, vm.maxMemoryMiB),
+    ...vm.nics.map(({ mac }) => macChange(mac, found)),
+    ...diskChanges(vm, found),
+    ...found.disks.filter(({ target }) => target === 'vda').map((disk) => bootDiskChange(vm, disk)),
+    ...droppedDisks(vm, found),
+  ].filter((text) => text !== undefined);
+  if (changes.length === 0) return [];
+  return [
+    {
+      host: vm.host,
+      vm: vm.name,
+      because: 'change',
+      kind: 'update',
+      reason: `${changes.join(', ')}: this version does not change an existing VM; do it on ${vm.host}, or put git back`,
+    },
+  ];
+}
+
+function change(what: string, from: number, to: number): string | undefined {
+  return from === to ? undefined : `${what} ${from} -> ${to}`;
+}
+
+function macChange(mac: string | undefined, { macs }: ObservedVm): string | undefined {
+  const isThere = mac === undefined || macs.some((other) => other.toLowerCase() === mac.toLowerCase());
+  return isThere ? undefined : `no network card ${mac}`;
+}
+
+function bootDiskChange({ bootDisk }: DesiredVm, { capacity }: ObservedDisk): string | undefined {
+  const { sizeGiB } = bootDisk;
+  return capacity === undefined || sizeGiB === undefined
+    ? undefined
+    : change('vda GiB', capacity / 1024 ** 3, sizeGiB);
+}
+
+/** Disks that we made and that git no longer names. */
+function droppedDisks(vm: DesiredVm, { mark }: ObservedVm): string[] {
+  const wanted = new Set([vm.bootDisk, ...vm.dataDisks].map(({ volume }) => volume));
+  const dropped = mark?.volumes.filter(({ name }) => !wanted.has(name)) ?? [];
+  return dropped.map(({ name }) => `disk ${name} is not in git`);
+}
+
+function diskChanges(vm: DesiredVm, found: ObservedVm): (string | undefined)[] {
+  const there = new Map(found.disks.map((disk) => [disk.target, disk]));
+  return vm.dataDisks.map(({ target, sizeGiB }) => {
+    const disk = there.get(target);
+    if (disk === undefined) return `no disk ${target}`;
+    return disk.capacity === undefined
+      ? undefined
+      : change(`${target} GiB`, disk.capacity / 1024 ** 3, sizeGiB);
+  });
+}

@@ -1,0 +1,81 @@
+import type { Element } from '@xmldom/xmldom';
+import { errorMessage } from '../errors.ts';
+import { MARK_NAMESPACE, type Mark } from './mark.ts';
+import { readMark } from './mark-xml.ts';
+import { attribute, elementAt, elementsAt, parseXml, textAt } from './xml.ts';
+
+/** What we read of a domain's definition. */
+export interface DomainDefinition {
+  readonly name: string;
+  readonly uuid: string;
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  readonly maxMemoryMiB: number;
+  readonly macs: readonly string[];
+  /** Disks proper: no CD-ROM, no floppy. */
+  readonly disks: readonly { readonly target: string; readonly file?: string }[];
+  readonly mark?: Mark;
+  readonly markError?: string;
+}
+
+/** Reads libvirt's XML of one domain. Throws where it is none. */
+export function parseDomain(xml: string): DomainDefinition {
+  const domain = parseXml(xml);
+  const maxMemoryMiB = memoryMiB(elementAt(domain, 'memory'));
+  const vcpu = elementAt(domain, 'vcpu');
+  const uuid = textAt(domain, 'uuid') ?? '';
+  return {
+    name: textAt(domain, 'name') ?? '',
+    uuid,
+    vcpus: Number(attribute(vcpu, 'current') ?? vcpu?.textContent ?? 1),
+    memoryMiB: memoryMiB(elementAt(domain, 'currentMemory')) || maxMemoryMiB,
+    maxMemoryMiB,
+    macs: elementsAt(domain, 'devices', 'interface', 'mac').flatMap((mac) => attribute(mac, 'address') ?? []),
+    disks: elementsAt(domain, 'devices', 'disk').filter(isDisk).map(readDisk),
+    ...readOurMark(domain, uuid),
+  };
+}
+
+function isDisk(element: Element): boolean {
+  return (attribute(element, 'device') ?? 'disk') === 'disk';
+}
+
+function readDisk(element: Element): { target: string; file?: string } {
+  const file = attribute(elementAt(element, 'source'), 'file');
+  return {
+    target: attribute(elementAt(element, 'target'), 'dev') ?? '',
+    ...(file === undefined ? {} : { file }),
+  };
+}
+
+/** virt-clone copies the whole of `<metadata>`: what is the clone's own must never be taken for the original's. */
+function readOurMark(domain: Element, uuid: string): { mark?: Mark; markError?: string } {
+  const element = elementsAt(domain, 'metadata', 'vm').find((vm) => vm.namespaceURI === MARK_NAMESPACE);
+  if (element === undefined) return {};
+  try {
+    const mark = readMark(element);
+    return mark.uuid === uuid ? { mark } : { markError: `its mark is a copy of that of VM ${mark.uuid}` };
+  } catch (error) {
+    return { markError: errorMessage(error) };
+  }
+}
+
+/** libvirt writes KiB, but takes and may keep other units. */
+const UNIT_KIB: Readonly<Record<string, number>> = {
+  b: 1 / 1024,
+  bytes: 1 / 1024,
+  KiB: 1,
+  k: 1,
+  MiB: 1024,
+  M: 1024,
+  GiB: 1024 ** 2,
+  G: 1024 ** 2,
+  TiB: 1024 ** 3,
+  T: 1024 ** 3,
+};
+
+function memoryMiB(element: Element | undefined): number {
+  if (element === undefined) return 0;
+  const kib = Number(element.textContent) * (UNIT_KIB[attribute(element, 'unit') ?? 'KiB'] ?? 1);
+  return Math.round(kib / 1024);
+}

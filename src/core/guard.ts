@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import type { DesiredState } from './desired.ts';
+import { holdBack, type Plan, type PurgeStep, type RemoveStep, type Step } from './step.ts';
+
+/**
+ * Holds back the removals and purges that a person has to confirm. It only ever takes steps away.
+ *
+ *   a removal or purge of a VM with `protect: true`
+ *   every removal, when git declares no VM at all
+ *   every removal, when there are more than `policy.maxRemovals`; and every purge likewise
+ *
+ * The purge of a VM that was never complete is free: it never ran and holds nothing.
+ */
+export function guard(plan: Plan, desired: DesiredState): Plan {
+  const why = guardRule(plan, desired);
+  const guarded = plan.steps.filter(isEnding).flatMap((step) => {
+    const reason = why(step);
+    return reason === undefined ? [] : [{ step, reason }];
+  });
+  if (guarded.length === 0) return plan;
+
+  const confirmation = fingerprint(
+    desired.cluster,
+    guarded.map(({ step }) => step),
+  );
+  const kept = new Set<Step>(guarded.map(({ step }) => step));
+  return {
+    steps: plan.steps.filter((step) => !kept.has(step)),
+    held: [...plan.held, ...guarded.map(({ step, reason }) => holdBack(step, 'guard', reason))],
+    confirmation,
+  };
+}
+
+type Ending = RemoveStep | PurgeStep;
+
+function isEnding(step: Step): step is Ending {
+  return step.kind === 'remove' || (step.kind === 'purge' && step.mark.state === 'tombstone');
+}
+
+function guardRule({ steps }: Plan, desired: DesiredState): (step: Ending) => string | undefined {
+  const endings = steps.filter(isEnding);
+  const { maxRemovals } = desired.policy;
+  const counts = { remove: 0, purge: 0 };
+  for (const { kind } of endings) counts[kind]++;
+  return (step) => {
+    const alike = counts[step.kind];
+    if (step.mark.protect) return 'it is protected (protect: true)';
+    if (step.kind === 'remove' && desired.vms.size === 0) return 'git declares no VM at all';
+    if (alike > maxRemovals) return `${alike} VMs at once, and policy.maxRemovals is ${maxRemovals}`;
+    return undefined;
+  };
+}
+
+/** Names a set of removals and nothing else, so that an unrelated commit does not void a confirmation. */
+function fingerprint(cluster: string, steps: readonly Ending[]): string {
+  const lines = steps
+    .map((step) => [step.kind, step.host, step.vm, step.uuid, occasion(step)].join(' '))
+    .toSorted();
+  return createHash('sha256')
+    .update([cluster, ...lines].join('\n'))
+    .digest('hex')
+    .slice(0, 12);
+}
+
+/** A confirmation is for one removal: the VM that comes back, or is made again under its name, needs a new one. */
+function occasion({ kind, mark }: Ending): string {
+  return kind === 'purge' ? (mark.removed?.at ?? '') : mark.commit;
+}

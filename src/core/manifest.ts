@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import * as field from './fields.ts';
+
+/** One VM as people write it. Which field means what when it is absent: see resolve-vm.ts. */
+export const vmSpecSchema = z
+  .strictObject(
+    {
+      name: field
+        .label('a VM name')
+        .describe(
+          'Name of the VM: unique in the repository, and part of its identity. Another name is another VM.',
+        ),
+      hostname: field
+        .hostname('web-1.tdh.internal')
+        .optional()
+        .describe('Host name of the guest, for DHCP and DNS. Absent: the name. Unique in the repository.'),
+      ipaddress: field
+        .ipv4()
+        .describe('IPv4 address that DHCP gives to the guest. Unique in the repository.'),
+      description: field.prose().optional().describe('What the VM is for, for people.'),
+      vcpus: field.wholeNumber(1, 512).describe('Number of virtual CPUs.'),
+      memoryGb: field.memoryGb().describe('Memory in GiB; a fraction must come to whole MiB.'),
+      maxMemoryGb: field
+        .memoryGb()
+        .optional()
+        .describe('GiB up to which memory can grow without a restart. Absent: memoryGb.'),
+      numDisks: field
+        .wholeNumber(0, 24)
+        .optional()
+        .describe('Number of data disks (vdb, vdc, ...) beside the boot disk. Absent: 0.'),
+      diskSize: field
+        .wholeNumber(0, 65_536)
+        .optional()
+        .describe('Size of each data disk in GiB. More than 0 where numDisks is.'),
+      bootDiskGb: field
+        .wholeNumber(1, 65_536)
+        .optional()
+        .describe('Size of the boot disk in GiB. Absent: defaults.bootDiskGb, else as large as the image.'),
+      image: field
+        .label('an image name')
+        .optional()
+        .describe('Base image of the boot disk: a key of "images" in cluster.yaml. Absent: defaults.image.'),
+      clone: field
+        .oneOf(['overlay', 'full'])
+        .optional()
+        .describe(
+          'overlay: a thin disk over the image, made at once; full: a copy that stands alone. Absent: defaults.clone, else overlay.',
+        ),
+      pool: field
+        .storageName('a pool name')
+        .optional()
+        .describe(
+          "Storage pool of the VM's disks. Absent: that of the host, else defaults.pool, else default.",
+        ),
+      bridge: field
+        .interfaceName()
+        .optional()
+        .describe(
+          'Bridge that the VM is plugged into. Absent: that of the host, else defaults.bridge, else br0.',
+        ),
+      mac: field
+        .mac()
+        .optional()
+        .describe('MAC address. Absent: derived from cluster and name, and kept. Unique in the repository.'),
+      power: field
+        .oneOf(['on', 'off', 'manual'])
+        .optional()
+        .describe(
+          'on and off are held to; manual: a person starts and stops it. Absent: defaults.power, else on.',
+        ),
+      autostart: field
+        .flag()
+        .optional()
+        .describe(
+          'Start the VM when its host boots. Absent: defaults.autostart, else true; false where power is off.',
+        ),
+      protect: field
+        .flag()
+        .optional()
+        .describe('Its removal always waits for a confirmation. Absent: false.'),
+    },
+    'an object that describes a VM',
+  )
+  .describe('A virtual machine.');
+
+/** Some VMs of one host; a host may stand in several groups and files. */
+export const groupSchema = z
+  .strictObject(
+    {
+      host: field.hostname('t01').describe("The KVM host: a name from the operator's configuration."),
+      vmspecs: z.array(vmSpecSchema, 'a list of VMs').describe('The VMs of this host.'),
+    },
+    'an object with "host" and "vmspecs"',
+  )
+  .describe('VMs of one host.');
+
+/** A whole manifest file. */
+export const manifestSchema = z.array(groupSchema, 'a list of objects with "host" and "vmspecs"').meta({
+  title: 'kvm-gitops manifest',
+  description: 'Which VMs live on which KVM host. All manifests of the repository are merged.',
+});
+
+export type VmSpec = z.infer<typeof vmSpecSchema>;

@@ -1,0 +1,96 @@
+import type { Element } from '@xmldom/xmldom';
+import { MARK_NAMESPACE, MARK_PREFIX, type Mark, type MarkState, type Removal } from './mark.ts';
+import { attribute, elementAt, elementsAt, escapeXml } from './xml.ts';
+
+/**
+ * The mark as it stands in a domain definition, with prefix and namespace.
+ *
+ *     <kg:vm xmlns:kg="urn:kvm-gitops:1" cluster="lab" uuid="8c1f.." state="ready" file="manifests/web.yaml" ..>
+ *       <kg:volume pool="default" name="web-1-vda.qcow2"/>
+ *     </kg:vm>
+ */
+export function markForDefinition(mark: Mark): string {
+  return render(mark, `${MARK_PREFIX}:`, ` xmlns:${MARK_PREFIX}="${MARK_NAMESPACE}"`);
+}
+
+/** The mark as libvirt's set-metadata call wants it: bare, the daemon adds prefix and namespace. */
+export function markForMetadataCall(mark: Mark): string {
+  return render(mark, '', '');
+}
+
+function render(mark: Mark, prefix: string, namespace: string): string {
+  const attributes = attributeList({
+    cluster: mark.cluster,
+    uuid: mark.uuid,
+    state: mark.state,
+    file: mark.file,
+    commit: mark.commit,
+    protect: mark.protect ? 'yes' : 'no',
+  });
+  const volumes = mark.volumes.map(({ pool, name }) => `<${prefix}volume${attributeList({ pool, name })}/>`);
+  const removed =
+    mark.removed === undefined
+      ? []
+      : [
+          `<${prefix}removed${attributeList({
+            at: mark.removed.at,
+            'purge-after': mark.removed.purgeAfter,
+            commit: mark.removed.commit,
+          })}/>`,
+        ];
+  return `<${prefix}vm${namespace}${attributes}>${[...volumes, ...removed].join('')}</${prefix}vm>`;
+}
+
+function attributeList(attributes: Readonly<Record<string, string>>): string {
+  return Object.entries(attributes)
+    .map(([name, value]) => ` ${name}="${escapeXml(value)}"`)
+    .join('');
+}
+
+/** Reads our element; throws where it is not as we write it: such a VM is never touched. */
+export function readMark(element: Element): Mark {
+  const state = required(element, 'state');
+  if (!isMarkState(state)) throw new Error(`our mark has the unknown state "${state}"`);
+  const removed = elementAt(element, 'removed');
+  if ((state === 'tombstone') !== (removed !== undefined))
+    throw new Error(`our mark has the state ${state} and ${removed ? 'a' : 'no'} removal`);
+  return {
+    cluster: required(element, 'cluster'),
+    uuid: required(element, 'uuid'),
+    state,
+    file: required(element, 'file'),
+    commit: required(element, 'commit'),
+    protect: readYesNo(element, 'protect'),
+    volumes: elementsAt(element, 'volume').map((volume) => ({
+      pool: required(volume, 'pool'),
+      name: required(volume, 'name'),
+    })),
+    ...(removed === undefined ? {} : { removed: readRemoval(removed) }),
+  };
+}
+
+/** `Date.parse` alone takes "1" for a day of 2001, on which everything is due. */
+const ISO_DATE = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+function readRemoval(element: Element): Removal {
+  const purgeAfter = required(element, 'purge-after');
+  if (!ISO_DATE.test(purgeAfter) || Number.isNaN(Date.parse(purgeAfter)))
+    throw new Error(`our mark has no date in purge-after="${purgeAfter}"`);
+  return { at: required(element, 'at'), purgeAfter, commit: required(element, 'commit') };
+}
+
+function required(element: Element, name: string): string {
+  const value = attribute(element, name);
+  if (value === undefined) throw new Error(`our mark lacks "${name}"`);
+  return value;
+}
+
+function readYesNo(element: Element, name: string): boolean {
+  const value = required(element, name);
+  if (value !== 'yes' && value !== 'no') throw new Error(`our mark has ${name}="${value}", not yes or no`);
+  return value === 'yes';
+}
+
+function isMarkState(state: string): state is MarkState {
+  return ['building', 'ready', 'tombstone'].includes(state);
+}

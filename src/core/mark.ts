@@ -1,0 +1,41 @@
+/** The namespace of our element in a domain's `<metadata>`. No mark, no mutation. */
+export const MARK_NAMESPACE = 'urn:kvm-gitops:1';
+/** The prefix that libvirt gives the element. */
+export const MARK_PREFIX = 'kg';
+
+/**
+ *   building   claimed; its disks are not all there, and it has never been started by us
+ *   ready      complete
+ *   tombstone  gone from git; kept, shut off, until `removed.purgeAfter`
+ */
+export type MarkState = 'building' | 'ready' | 'tombstone';
+
+/** What we write on a domain that we own: all that an operator without memory needs to go on. */
+export interface Mark {
+  readonly cluster: string;
+  /** Of the VM that it was written for: a clone carries a copy of the mark, and is not ours. */
+  readonly uuid: string;
+  readonly state: MarkState;
+  /** The manifest that declares it. */
+  readonly file: string;
+  /** The commit whose apply last wrote this mark. */
+  readonly commit: string;
+  readonly protect: boolean;
+  /** The volumes that we made for it: what a purge deletes, and nothing else. */
+  readonly volumes: readonly VolumeRef[];
+  readonly removed?: Removal;
+}
+
+export interface VolumeRef {
+  readonly pool: string;
+  readonly name: string;
+}
+
+export interface Removal {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** ISO 8601, UTC: from then on a pass deletes it and its volumes. */
+  readonly purgeAfter: string;
+  /** The commit that no longer declares it. */
+  readonly commit: string;
+}

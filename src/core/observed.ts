@@ -1,0 +1,84 @@
+import type { Mark, VolumeRef } from './mark.ts';
+
+/** What the hosts showed when they were last asked. */
+export interface ObservedState {
+  readonly hosts: ReadonlyMap<string, ObservedHost>;
+}
+
+/** Unknown is not absent: nothing follows for the VMs of a host that did not answer. */
+export type ObservedHost = KnownHost | UnknownHost;
+
+export interface UnknownHost {
+  readonly kind: 'unknown';
+  readonly name: string;
+  readonly reason: string;
+  /** The VMs that were ours there when it last answered; undefined: it never did, as far as we remember. */
+  readonly lastSeen?: readonly string[];
+}
+
+export interface KnownHost {
+  readonly kind: 'known';
+  readonly name: string;
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  /** How guests run there: hardware virtualisation, or emulation. */
+  readonly virtType: 'kvm' | 'qemu';
+  /** As libvirt names it: `x86_64`, `aarch64`. */
+  readonly arch: string;
+  readonly pools: ReadonlyMap<string, ObservedPool>;
+  /** The volumes that were asked for and are there, by `volumeKey`. */
+  readonly volumes: ReadonlyMap<string, ObservedVolume>;
+  readonly vms: readonly ObservedVm[];
+}
+
+export interface ObservedPool {
+  readonly name: string;
+  readonly active: boolean;
+  /** Bytes; 0 when inactive. */
+  readonly capacity: number;
+  readonly available: number;
+  /** Folder of a pool of files; absent for other types, or when inactive. */
+  readonly path?: string;
+}
+
+export interface ObservedVolume {
+  /** Bytes that a guest sees. */
+  readonly capacity: number;
+  /** Bytes that it takes up. */
+  readonly allocation: number;
+}
+
+/** The key of a volume in `KnownHost.volumes`. */
+export function volumeKey({ pool, name }: VolumeRef): string {
+  return `${pool}/${name}`;
+}
+
+export type PowerState = 'running' | 'paused' | 'shutoff' | 'other';
+
+export interface ObservedVm {
+  readonly name: string;
+  readonly uuid: string;
+  readonly power: PowerState;
+  /** False: it has no definition on disk and is gone when it stops. */
+  readonly persistent: boolean;
+  readonly autostart: boolean;
+  /** From the definition, which counts from the next start on. */
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  readonly maxMemoryMiB: number;
+  readonly macs: readonly string[];
+  readonly disks: readonly ObservedDisk[];
+  /** Present: ours, or that of another cluster's operator; see `mark.cluster`. */
+  readonly mark?: Mark;
+  /** Set when there is an element of ours that cannot be read: never touched. */
+  readonly markError?: string;
+}
+
+export interface ObservedDisk {
+  readonly target: string;
+  readonly file?: string;
+  /** Bytes, where libvirt could tell. */
+  readonly capacity?: number;
+  /** Bytes that the file takes up now. */
+  readonly physical?: number;
+}

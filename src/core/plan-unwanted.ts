@@ -1,0 +1,105 @@
+import type { DesiredState } from './desired.ts';
+import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
+import type { PlanContext } from './plan.ts';
+import type { Held, Step, Verdict } from './step.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** What follows for the VMs of ours that git does not declare; `plan` has the table. */
+export function planUnwanted(desired: DesiredState, fleet: Fleet, context: PlanContext): Verdict[] {
+  const wantedUuids = new Set([...desired.vms.values()].map((vm) => vm.uuid));
+  return fleet.owned
+    .filter(({ vm }) => !desired.vms.has(vm.name) && !wantedUuids.has(vm.uuid))
+    .map((owned) => verdict(owned, desired.policy.tombstoneDays, { ...context, fleet }))
+    .concat(leftBehind(desired, fleet, context));
+}
+
+/** Tombstones of VMs that live on under another host: only their date counts. */
+function leftBehind(desired: DesiredState, fleet: Fleet, context: PlanContext): Verdict[] {
+  return fleet.owned
+    .filter((owned) => {
+      const wanted = desired.vms.get(owned.vm.name);
+      if (wanted === undefined || isActive(owned) || wanted.host === owned.host) return false;
+      return fleet
+        .copiesOf(owned.vm)
+        .some((copy) => copy.host === wanted.host && copy.mark.state === 'ready');
+    })
+    .map((owned) => purgeWhenDue(owned, { ...context, fleet }));
+}
+
+interface UnwantedContext extends PlanContext {
+  readonly fleet: Fleet;
+}
+
+function verdict(owned: OwnedVm, tombstoneDays: number, context: UnwantedContext): Verdict {
+  switch (owned.mark.state) {
+    case 'building':
+      if (owned.vm.power !== 'shutoff')
+        return hold(owned, 'purge', 'it was started before its disks were complete');
+      return purge(owned, 'gone from git before it was complete', context.fleet);
+    case 'ready':
+      if (!owned.vm.persistent) return hold(owned, 'remove', 'its definition is gone and it only runs on');
+      return one(removal(owned, tombstoneDays, context));
+    case 'tombstone':
+      return purgeWhenDue(owned, context);
+  }
+}
+
+function removal(owned: OwnedVm, tombstoneDays: number, { now, commit }: PlanContext): Step {
+  const purgeAfter = new Date(now.getTime() + tombstoneDays * DAY_MS).toISOString();
+  return {
+    ...base(owned),
+    kind: 'remove',
+    reason: `gone from git; its disks are kept until ${purgeAfter.slice(0, 10)}`,
+    mark: { ...owned.mark, state: 'tombstone', removed: { at: now.toISOString(), purgeAfter, commit } },
+  };
+}
+
+function purgeWhenDue(owned: OwnedVm, { now, fleet }: UnwantedContext): Verdict {
+  const { removed } = owned.mark;
+  if (owned.vm.power !== 'shutoff') {
+    return hold(
+      owned,
+      'purge',
+      `it is removed from git, and somebody started it: shut it off, or put it back in git`,
+    );
+  }
+  if (removed === undefined || now.getTime() < Date.parse(removed.purgeAfter)) return { steps: [], held: [] };
+  const reason = `removed on ${removed.at.slice(0, 10)}, and its date ${removed.purgeAfter.slice(0, 10)} has come`;
+  return purge(owned, reason, fleet);
+}
+
+function purge(owned: OwnedVm, reason: string, fleet: Fleet): Verdict {
+  const use = otherUse(owned, fleet);
+  if (use !== undefined) return hold(owned, 'purge', use);
+  return one({ ...base(owned), kind: 'purge', reason, mark: owned.mark });
+}
+
+/**
+ * Who else has one of its disks: a VM that it was attached to, to save the data; or a copy on another host, as the
+ * pool may be a share that both mount.
+ */
+function otherUse({ host, vm, mark }: OwnedVm, fleet: Fleet): string | undefined {
+  const pools = fleet.known.get(host)?.pools;
+  for (const { pool, name } of mark.volumes) {
+    const path = pools?.get(pool)?.path;
+    if (path === undefined) continue;
+    const user = fleet.usersOf(`${path}/${name}`).find((other) => other.vm !== vm);
+    if (user !== undefined) {
+      return `${path}/${name} is a disk of ${user.vm.name} on ${user.host} too: detach it there, or undefine this one by hand`;
+    }
+  }
+  return undefined;
+}
+
+function base({ host, vm, mark }: OwnedVm): Pick<Step, 'host' | 'vm' | 'uuid' | 'cluster'> {
+  return { host, vm: vm.name, uuid: vm.uuid, cluster: mark.cluster };
+}
+
+function one(step: Step): Verdict {
+  return { steps: [step], held: [] };
+}
+
+function hold(owned: OwnedVm, kind: Held['kind'], reason: string): Verdict {
+  return { steps: [], held: [{ host: owned.host, vm: owned.vm.name, because: 'conflict', kind, reason }] };
+}

@@ -1,0 +1,129 @@
+import type { DesiredVm } from './desired.ts';
+import { differences } from './differences.ts';
+import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
+import type { Mark } from './mark.ts';
+import type { KnownHost, ObservedVm } from './observed.ts';
+import { placementProblem } from './placement.ts';
+import type { PlanContext } from './plan.ts';
+import {
+  existingProblem,
+  hiddenCopy,
+  hiddenRival,
+  type Problem,
+  rivalProblem,
+  strangerProblem,
+} from './plan-obstacles.ts';
+import type { CreateStep, Step, Verdict } from './step.ts';
+
+interface WantedContext extends PlanContext {
+  readonly cluster: string;
+  readonly fleet: Fleet;
+  readonly allocateMacs: (vm: DesiredVm) => readonly string[];
+}
+
+/** What follows for a VM that is in git; `plan` has the table. */
+export function planWanted(vm: DesiredVm, context: WantedContext): Verdict {
+  const host = context.fleet.known.get(vm.host);
+  if (host === undefined) return planUnseen(vm, context.fleet);
+
+  const copies = context.fleet.copiesOf(vm);
+  const onHost = copies.filter((copy) => copy.host === vm.host);
+  const here = onHost.find((copy) => copy.vm.name === vm.name) ?? onHost[0];
+  const rival = copies.find((copy) => copy !== here && (isActive(copy) || here === undefined));
+  if (rival !== undefined) return hold(vm, rivalProblem(vm, here, rival));
+  const [stranger] = context.fleet.strangersLike(vm);
+  if (stranger !== undefined) return hold(vm, strangerProblem(vm, stranger));
+  return here === undefined ? planAbsent(vm, host, context) : planExisting(vm, here, context);
+}
+
+/** Nothing follows on a host that does not answer: the report names it once for all its VMs. */
+function planUnseen(vm: DesiredVm, fleet: Fleet): Verdict {
+  if (fleet.unknown.has(vm.host)) return { steps: [], held: [] };
+  const reason = `${vm.host} was not looked at: is it in operator.yaml?`;
+  return hold(vm, { because: 'unknown', kind: 'create', reason });
+}
+
+function planAbsent(vm: DesiredVm, host: KnownHost, context: WantedContext): Verdict {
+  const elsewhere = hiddenCopy(vm, context.fleet);
+  if (elsewhere !== undefined) return hold(vm, { because: 'unknown', kind: 'create', reason: elsewhere });
+  const obstacle = placementProblem(vm, host);
+  if (obstacle !== undefined) return hold(vm, { because: 'conflict', kind: 'create', reason: obstacle });
+  return { steps: creation(vm, context), held: [] };
+}
+
+function planExisting(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): Verdict {
+  const problem = existingProblem(vm, found, mark);
+  if (problem !== undefined) return hold(vm, problem);
+  const hidden = hiddenRival(vm, found, mark, context.fleet);
+  if (hidden !== undefined) return hold(vm, hidden);
+  if (mark.state === 'building') return { steps: creation(vm, context, found), held: [] };
+
+  const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
+  const wantedMark = readyMark(vm, found.uuid, context, mark.volumes);
+  const steps: Step[] = [];
+  if (mark.state === 'tombstone') {
+    steps.push({
+      ...base,
+      kind: 'restore',
+      reason: 'back in git',
+      autostart: vm.autostart,
+      mark: wantedMark,
+    });
+  } else {
+    if (mark.file !== vm.source.file || mark.protect !== vm.protect) {
+      steps.push({ ...base, kind: 'mark', reason: 'manifest file or protection changed', mark: wantedMark });
+    }
+    if (found.autostart !== vm.autostart) {
+      steps.push({
+        ...base,
+        kind: 'autostart',
+        reason: `autostart is ${vm.autostart} in git`,
+        enabled: vm.autostart,
+      });
+    }
+  }
+  if (vm.power === 'on' && found.power === 'shutoff') {
+    steps.push({
+      ...base,
+      kind: 'start',
+      reason: mark.state === 'tombstone' ? 'back in git' : 'shut off, and power is on in git',
+    });
+  }
+  if (vm.power === 'off' && found.power === 'running') {
+    steps.push({ ...base, kind: 'stop', reason: 'running, and power is off in git' });
+  }
+  return { steps, held: differences(vm, found) };
+}
+
+/** `begun`: what an earlier try left; it keeps the MAC addresses that it was given. */
+function creation(vm: DesiredVm, context: WantedContext, begun?: ObservedVm): Step[] {
+  const given = begun?.macs.length === vm.nics.length ? begun.macs : context.allocateMacs(vm);
+  const base = { host: vm.host, vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
+  const volumes = [vm.bootDisk, ...vm.dataDisks].map((disk) => ({ pool: disk.pool, name: disk.volume }));
+  const create: CreateStep = {
+    ...base,
+    kind: 'create',
+    reason: begun ? 'an earlier try was cut short' : 'in git, not on the host',
+    spec: vm,
+    macs: vm.nics.map((nic, index) => nic.mac?.toLowerCase() ?? given[index] ?? ''),
+    mark: readyMark(vm, vm.uuid, context, volumes),
+    resume: begun !== undefined,
+  };
+  return vm.power === 'on' ? [create, { ...base, kind: 'start', reason: 'new' }] : [create];
+}
+
+function readyMark(vm: DesiredVm, uuid: string, context: WantedContext, volumes: Mark['volumes']): Mark {
+  return {
+    cluster: context.cluster,
+    uuid,
+    state: 'ready',
+    file: vm.source.file,
+    commit: context.commit,
+    protect: vm.protect,
+    volumes,
+  };
+}
+
+function hold(vm: DesiredVm, problem: Problem): Verdict {
+  return { steps: [], held: [{ host: vm.host, vm: vm.name, ...problem }] };
+}

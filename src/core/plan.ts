@@ -1,0 +1,50 @@
+import type { DesiredState } from './desired.ts';
+import { arrangeFleet } from './fleet.ts';
+import { macAllocator } from './mac-allocator.ts';
+import type { ObservedState } from './observed.ts';
+import { planUnwanted } from './plan-unwanted.ts';
+import { planWanted } from './plan-wanted.ts';
+import type { Plan } from './step.ts';
+
+export interface PlanContext {
+  readonly now: Date;
+  /** The commit that is being applied; new marks name it. */
+  readonly commit: string;
+}
+
+/**
+ * Says what it takes to make the hosts as the manifests want them. Pure: the same input gives the same plan, and
+ * planning against the result of applying gives no steps. Guards are not in it: see `guard`.
+ *
+ *   in git | on a host                | what follows
+ *   -------|--------------------------|-----------------------------------------------------------
+ *   yes    | no                       | create, then start (power: on)
+ *   yes    | ours, building           | create again: an earlier try was cut short
+ *   yes    | ours, ready              | start or stop to match `power`; autostart; mark
+ *   yes    | ours, tombstone          | restore, then start (power: on)
+ *   yes    | ours, on another host    | held: a move
+ *   yes    | ours, on two hosts       | held: conflict
+ *   yes    | also a tombstone of it   | held: conflict
+ *          | that runs elsewhere      |
+ *   yes    | there, not ours          | held: conflict; never touched
+ *   yes    | its uuid on any host,    | held: conflict; it may be the same VM, its mark lost
+ *          | not ours                 |
+ *   yes    | its host is Unknown      | nothing
+ *   yes    | not running, and it may  | held: unknown; a copy may run there
+ *          | be on an Unknown host    |
+ *   no     | ours, ready              | remove: shut down, keep as a tombstone
+ *   no     | ours, tombstone          | purge, once its date has come, it is shut off, and no
+ *          |                          | other VM has one of its disks
+ *   no     | ours, building           | purge: it was never complete and never ran
+ *   no     | not ours                 | nothing
+ */
+export function plan(desired: DesiredState, observed: ObservedState, context: PlanContext): Plan {
+  const fleet = arrangeFleet(desired.cluster, observed);
+  const allocateMacs = macAllocator(desired, fleet);
+  const wanted = [...desired.vms.values()]
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map((vm) => planWanted(vm, { ...context, cluster: desired.cluster, fleet, allocateMacs }));
+  const unwanted = planUnwanted(desired, fleet, context);
+  const verdicts = [...wanted, ...unwanted];
+  return { steps: verdicts.flatMap(({ steps }) => steps), held: verdicts.flatMap(({ held }) => held) };
+}

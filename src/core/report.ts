@@ -1,0 +1,57 @@
+import type { Issue } from './issue.ts';
+import type { Held, StepKind } from './step.ts';
+
+/** One commit of the manifests repository. */
+export interface Revision {
+  readonly sha: string;
+  readonly subject: string;
+  readonly author: string;
+  /** ISO 8601. */
+  readonly date: string;
+}
+
+export type StepOutcome = 'done' | 'failed' | 'skipped';
+
+export interface StepResult {
+  readonly host: string;
+  readonly vm: string;
+  readonly kind: StepKind;
+  readonly reason: string;
+  /** `skipped`: not begun, because an earlier step of the VM failed or a newer commit came. */
+  readonly outcome: StepOutcome;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly durationMs: number;
+}
+
+/**
+ *   applied     the hosts are as the commit wants them (also when nothing had to be done)
+ *   partial     some of it failed or is held; what could be done is done
+ *   refused     a manifest is wrong or a host has no room; nothing was touched
+ *   superseded  a newer commit came before this one was done
+ *   failed      the pass itself broke
+ */
+export type Status = 'applied' | 'partial' | 'refused' | 'superseded' | 'failed';
+
+/** What one pass found and did for one commit: a line of the journal, the matter of the note. */
+export interface Report {
+  readonly v: 1;
+  readonly revision: Revision;
+  readonly status: Status;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly durationMs: number;
+  /** `commit`, `poll`, `webhook`, `host event`, ... */
+  readonly trigger: string;
+  readonly steps: readonly StepResult[];
+  readonly held: readonly Held[];
+  readonly issues: readonly Issue[];
+  readonly unknownHosts: readonly { readonly host: string; readonly reason: string }[];
+  /** For `kvm-gitops confirm`. */
+  readonly confirmation?: string;
+  /** The newer commit, when superseded. */
+  readonly supersededBy?: string;
+  /** The pass's own failure. */
+  readonly error?: { readonly code: string; readonly message: string };
+  /** The revision in force while this one is refused. */
+  readonly inForce?: string;
+}

@@ -1,0 +1,108 @@
+import type { Cluster } from './cluster.ts';
+import type { BootDisk, DataDisk, DesiredVm, HostPolicy, Image, Policy } from './desired.ts';
+import { vmUuid } from './identity.ts';
+import type { VmSpec } from './manifest.ts';
+
+const MIB_PER_GIB = 1024;
+
+/** Where a VM is declared, and for which host. */
+export interface Declaration {
+  readonly host: string;
+  readonly source: DesiredVm['source'];
+  readonly image: Image;
+}
+
+/** Fills in what a manifest leaves out: from the host, else from the defaults, else from here. */
+export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cluster: Cluster): DesiredVm {
+  const { defaults = {} } = cluster;
+  const ofHost = hostSettings(cluster, host);
+  const pool = spec.pool ?? ofHost.pool ?? defaults.pool ?? 'default';
+  const power = spec.power ?? defaults.power ?? 'on';
+  const mac = spec.mac === undefined ? {} : { mac: spec.mac.toLowerCase() };
+  const bridge = spec.bridge ?? ofHost.bridge ?? defaults.bridge ?? 'br0';
+  return {
+    name: spec.name,
+    host,
+    uuid: vmUuid(cluster.cluster, spec.name),
+    hostname: hostnameOf(spec),
+    ipaddress: spec.ipaddress,
+    ...(spec.description === undefined ? {} : { description: spec.description }),
+    vcpus: spec.vcpus,
+    memoryMiB: spec.memoryGb * MIB_PER_GIB,
+    maxMemoryMiB: (spec.maxMemoryGb ?? spec.memoryGb) * MIB_PER_GIB,
+    bootDisk: bootDisk(spec, pool, image, defaults),
+    dataDisks: dataDisks(spec, pool),
+    nics: [{ bridge, ...mac }],
+    power,
+    autostart: spec.autostart ?? (power !== 'off' && (defaults.autostart ?? true)),
+    protect: spec.protect ?? false,
+    source,
+  };
+}
+
+/** Host names know no case. */
+export function hostnameOf({ name, hostname }: Pick<VmSpec, 'name' | 'hostname'>): string {
+  return (hostname ?? name).toLowerCase();
+}
+
+/** The volumes of a VM, by name: `NAME-vda.qcow2` to boot from, then `NAME-vdb.qcow2` and so on. */
+export function volumeName(vm: string, disk: number): string {
+  return `${vm}-${diskTarget(disk)}.qcow2`;
+}
+
+/** What holds for a host, with every default filled in. */
+export function resolveHost(name: string, cluster: Cluster): HostPolicy {
+  const { state = 'active', reserve, ratio } = hostSettings(cluster, name);
+  const { defaults = {} } = cluster;
+  const kept = { ...defaults.reserve, ...reserve };
+  const promised = { ...defaults.ratio, ...ratio };
+  return {
+    name,
+    state,
+    reserve: {
+      vcpus: kept.vcpus ?? 0,
+      memoryMiB: Math.ceil((kept.memoryGb ?? 0) * MIB_PER_GIB),
+      diskGiB: kept.diskGb ?? 0,
+    },
+    ratio: { vcpu: promised.vcpu ?? 4, memory: promised.memory ?? 1, disk: promised.disk ?? 1 },
+  };
+}
+
+/** The guards on removal, with every default filled in. */
+export function resolvePolicy({ policy = {} }: Cluster): Policy {
+  return { maxRemovals: policy.maxRemovals ?? 5, tombstoneDays: policy.tombstoneDays ?? 7 };
+}
+
+function hostSettings({ hosts = {} }: Cluster, name: string) {
+  return (Object.hasOwn(hosts, name) ? hosts[name] : undefined) ?? {};
+}
+
+function bootDisk(
+  spec: VmSpec,
+  pool: string,
+  image: Image,
+  defaults: NonNullable<Cluster['defaults']>,
+): BootDisk {
+  const sizeGiB = spec.bootDiskGb ?? defaults.bootDiskGb;
+  return {
+    pool,
+    volume: volumeName(spec.name, 0),
+    image,
+    clone: spec.clone ?? defaults.clone ?? 'overlay',
+    ...(sizeGiB === undefined ? {} : { sizeGiB }),
+  };
+}
+
+function dataDisks({ name, numDisks = 0, diskSize = 0 }: VmSpec, pool: string): DataDisk[] {
+  return Array.from({ length: numDisks }, (_, index) => ({
+    target: diskTarget(index + 1),
+    pool,
+    volume: volumeName(name, index + 1),
+    sizeGiB: diskSize,
+  }));
+}
+
+/** `vda`, `vdb`, ...: the schema allows as many disks as there are letters. */
+function diskTarget(disk: number): string {
+  return `vd${String.fromCharCode('a'.charCodeAt(0) + disk)}`;
+}

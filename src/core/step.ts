@@ -1,0 +1,104 @@
+import type { DesiredVm } from './desired.ts';
+import type { Mark } from './mark.ts';
+
+interface StepBase {
+  readonly host: string;
+  readonly vm: string;
+  readonly uuid: string;
+  /** Whose mark the VM must carry on the host; without it nothing is done. */
+  readonly cluster: string;
+  /** Why, in a few words, for the plan and the note: `in git, not on the host`. */
+  readonly reason: string;
+}
+
+/** Claims the name, fills the disks, sets autostart, and leaves the VM `ready` and shut off. */
+export interface CreateStep extends StepBase {
+  readonly kind: 'create';
+  readonly spec: DesiredVm;
+  readonly macs: readonly string[];
+  /** As it is to stand when the VM is complete. */
+  readonly mark: Mark;
+  /** An earlier try was cut short: what it left is ours, has never run, and is made again. */
+  readonly resume: boolean;
+}
+export interface StartStep extends StepBase {
+  readonly kind: 'start';
+}
+/** Asks the guest to shut down and waits; the config says what follows when it does not. */
+export interface StopStep extends StepBase {
+  readonly kind: 'stop';
+}
+export interface AutostartStep extends StepBase {
+  readonly kind: 'autostart';
+  readonly enabled: boolean;
+}
+/** Rewrites our mark; nothing that runs is touched. */
+export interface MarkStep extends StepBase {
+  readonly kind: 'mark';
+  readonly mark: Mark;
+}
+/** Shuts down and keeps definition and disks under a tombstone. */
+export interface RemoveStep extends StepBase {
+  readonly kind: 'remove';
+  readonly mark: Mark;
+}
+/** Takes the tombstone off and sets autostart again. */
+export interface RestoreStep extends StepBase {
+  readonly kind: 'restore';
+  readonly autostart: boolean;
+  readonly mark: Mark;
+}
+/** Deletes the definition and the volumes that the mark names. There is no way back. */
+export interface PurgeStep extends StepBase {
+  readonly kind: 'purge';
+  readonly mark: Mark;
+}
+
+export type Step =
+  | CreateStep
+  | StartStep
+  | StopStep
+  | AutostartStep
+  | MarkStep
+  | RemoveStep
+  | RestoreStep
+  | PurgeStep;
+
+export type StepKind = Step['kind'];
+
+/** A change that is not made now, and why. */
+export interface Held {
+  readonly host: string;
+  readonly vm: string;
+  /**
+   *   guard     waits for `kvm-gitops confirm HASH`
+   *   unknown   its host, or one where it may be, does not answer
+   *   conflict  something on a host stands in the way
+   *   capacity  the host has no room now
+   *   restarts  it keeps stopping; the next start waits
+   *   change    this version cannot make the change on an existing VM
+   */
+  readonly because: 'guard' | 'unknown' | 'conflict' | 'capacity' | 'restarts' | 'change';
+  /** What would have been done. */
+  readonly kind: StepKind | 'move' | 'update';
+  readonly reason: string;
+}
+
+/** Steps of one VM are in order; steps of different VMs do not depend on each other. */
+export interface Plan {
+  readonly steps: readonly Step[];
+  readonly held: readonly Held[];
+  /** Names what the guards hold back, for `confirm`; absent when they hold nothing. */
+  readonly confirmation?: string;
+}
+
+/** What follows for one VM. */
+export interface Verdict {
+  readonly steps: readonly Step[];
+  readonly held: readonly Held[];
+}
+
+/** The same step, not made now. */
+export function holdBack(step: Step, because: Held['because'], reason: string): Held {
+  return { host: step.host, vm: step.vm, because, kind: step.kind, reason };
+}

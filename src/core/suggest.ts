@@ -1,0 +1,40 @@
+/** The candidate that a misspelt word was meant to be, if one is near enough. */
+export function suggest(word: string, candidates: Iterable<string>): string | undefined {
+  const wanted = word.toLowerCase().slice(0, 64);
+  const farthest = Math.min(3, Math.max(1, Math.floor(wanted.length / 3)));
+  let best: { readonly candidate: string; readonly distance: number } | undefined;
+  for (const candidate of candidates) {
+    const distance = distanceTo(wanted, candidate.toLowerCase());
+    if (distance > farthest || distance >= (best?.distance ?? Number.POSITIVE_INFINITY)) continue;
+    best = { candidate, distance };
+  }
+  return best?.candidate;
+}
+
+/** `; did you mean "web"?`, or nothing. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const candidate = suggest(word, candidates);
+  return candidate === undefined ? '' : `; did you mean "${candidate}"?`;
+}
+
+/** A beginning (`ip` of `ipaddress`) is as near as one wrong letter. */
+function distanceTo(wanted: string, candidate: string): number {
+  if (wanted.length > 1 && candidate.startsWith(wanted)) return wanted === candidate ? 0 : 1;
+  return Math.abs(wanted.length - candidate.length) > 3
+    ? Number.POSITIVE_INFINITY
+    : levenshtein(wanted, candidate);
+}
+
+/** Letters to insert, drop or replace to make one word of the other. */
+export function levenshtein(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

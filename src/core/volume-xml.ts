@@ -1,0 +1,20 @@
+import { escapeXml } from './xml.ts';
+
+export interface BackingFile {
+  readonly path: string;
+  readonly format: string;
+}
+
+/** A new qcow2 volume of `capacity` bytes; with `backing` a thin overlay over that file. */
+export function renderVolume(name: string, capacity: number, backing?: BackingFile): string {
+  return `<volume>
+  <name>${escapeXml(name)}</name>
+  <capacity unit='bytes'>${capacity}</capacity>
+  <target><format type='qcow2'/></target>${
+    backing === undefined
+      ? ''
+      : `
+  <backingStore><path>${escapeXml(backing.path)}</path><format type='${escapeXml(backing.format)}'/></backingStore>`
+  }
+</volume>`;
+}

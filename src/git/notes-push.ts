@@ -1,0 +1,132 @@
+import { OperatorError } from '../errors.ts';
+import { asGitFailure, ownWords } from './failures.ts';
+import { type Git, GitFailure } from './git.ts';
+import type { Mirror } from './mirror.ts';
+import { redact } from './redact.ts';
+import { updateRef } from './repository.ts';
+
+/** Where our commit of notes stands until the remote has it. Never pushed under this name. */
+const OUTBOX = 'refs/kvm-gitops/outbox';
+
+const REFUSED =
+  /hook declined|permission denied|authentication failed|could not read (?:username|password)|dubious ownership|returned error: 40[13]|service not enabled|access denied|read[- ]only|not allowed|protected|hidden ref|not permitted|write access/i;
+
+/** Whether the remote does not let us write, as opposed to being away or having been quicker. */
+export function isRefused(error: unknown): boolean {
+  const cause = error instanceof OperatorError ? error.cause : error;
+  return cause instanceof GitFailure && cause.kind === 'exit' && REFUSED.test(cause.output);
+}
+
+/**
+ * One try to put notes on top of what is at the remote, without force. Gives the commits that the mirror does not have:
+ * they get none. Throws E_NOTES_PUSH where it failed; whoever was quicker is fetched by then.
+ */
+export async function pushNotes(
+  mirror: Mirror,
+  ref: string,
+  texts: ReadonlyMap<string, string>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  try {
+    const git = await mirror.git();
+    const { known, lost } = await splitKnown(git, texts, signal);
+    const tip = (await readTip(git, ref)) ?? (await fetchNotes(mirror, ref, signal));
+    if (known.size === 0) return lost;
+    const commit = await writeCommit(git, known, tip, signal);
+    if (commit !== undefined) await push(mirror, ref, commit, signal);
+    return lost;
+  } catch (error) {
+    if (!(error instanceof GitFailure)) throw error;
+    const message = `git notes cannot be pushed to ${redact(mirror.remote.url)}, ${ref}: ${pushWords(error)}`;
+    throw new OperatorError('E_NOTES_PUSH', message, { cause: error, context: { ref } });
+  }
+}
+
+/** Brings the remote's notes into the mirror; gives their newest commit, undefined where there are none. */
+export async function fetchNotes(
+  mirror: Mirror,
+  ref: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const git = await mirror.git();
+  const options = [
+    '-v',
+    '--no-tags',
+    '--no-write-fetch-head',
+    '--no-recurse-submodules',
+    '--no-auto-maintenance',
+  ];
+  const args = ['fetch', ...options, '--end-of-options', mirror.remote.url, `+${ref}:${ref}`];
+  try {
+    await git.text(args, { access: 'read', ...(signal === undefined ? {} : { signal }) });
+  } catch (error) {
+    // Nobody has written a note yet, or somebody deleted them: what we know of them is pushed again.
+    if (!/couldn't find remote ref/i.test(asGitFailure(error).output)) throw error;
+  }
+  return readTip(git, ref);
+}
+
+async function readTip(git: Git, ref: string): Promise<string | undefined> {
+  const output = await git.text(['for-each-ref', '--format=%(objectname)', ref]);
+  return output.trim() || undefined;
+}
+
+/** A note hangs on a commit; one that the mirror has never seen, or lost, cannot carry it. */
+async function splitKnown(git: Git, texts: ReadonlyMap<string, string>, signal: AbortSignal) {
+  const input = [...texts.keys()].map((sha) => `${sha}\n`).join('');
+  const output = await git.text(['cat-file', '--batch-check=%(objectname) %(objecttype)'], { input, signal });
+  const commits = new Set(output.split('\n').flatMap((line) => /^([0-9a-f]+) commit$/.exec(line)?.[1] ?? []));
+  const known = new Map([...texts].filter(([sha]) => commits.has(sha)));
+  return { known, lost: [...texts.keys()].filter((sha) => !commits.has(sha)) };
+}
+
+/** Makes one commit with all the notes; undefined where the tip says all that already. */
+async function writeCommit(
+  git: Git,
+  texts: ReadonlyMap<string, string>,
+  tip: string | undefined,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const author = (await git.text(['var', 'GIT_COMMITTER_IDENT'])).trim();
+  const input = [
+    `commit ${OUTBOX}\n`,
+    `committer ${author}\n`,
+    data('Notes of kvm-gitops\n'),
+    tip === undefined ? '' : `from ${tip}\n`,
+    ...[...texts].map(([sha, text]) => `N inline ${sha}\n${data(text.endsWith('\n') ? text : `${text}\n`)}`),
+  ].join('');
+  // Force only lets our own outbox go back to another start; the push below never has it.
+  await git.text(['fast-import', '--force', '--date-format=raw'], { input, signal });
+  const names = [OUTBOX, `${OUTBOX}^{tree}`, ...(tip === undefined ? [] : [`${tip}^{tree}`])];
+  const [commit, tree, before] = (await git.text(['rev-parse', ...names])).trim().split('\n');
+  return tree === before ? undefined : commit;
+}
+
+/** With its length in front, so nothing in a text can be read as a command. */
+function data(text: string): string {
+  return `data ${Buffer.byteLength(text)}\n${text}\n`;
+}
+
+async function push(mirror: Mirror, ref: string, commit: string, signal: AbortSignal): Promise<void> {
+  const git = await mirror.git();
+  try {
+    await git.text(
+      ['push', '--porcelain', '--no-verify', '--end-of-options', mirror.remote.url, `${commit}:${ref}`],
+      {
+        access: 'write',
+        signal,
+      },
+    );
+  } catch (error) {
+    // Whatever it was, the next try starts from what is there then.
+    if (!isRefused(asGitFailure(error))) await fetchNotes(mirror, ref, signal);
+    throw error;
+  }
+  await updateRef(git, ref, commit);
+}
+
+/** `! REFSPEC [rejected] (reason)` says more than the last line. */
+function pushWords(failure: GitFailure): string {
+  const rejected = /^!\t\S+\t(.+)$/m.exec(failure.output)?.[1];
+  return rejected ?? ownWords(failure);
+}

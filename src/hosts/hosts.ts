@@ -1,0 +1,142 @@
+import type { ObservedHost } from '../core/observed.ts';
+import type { Step } from '../core/step.ts';
+import { errorMessage, OperatorError } from '../errors.ts';
+import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
+import type { Libvirt } from '../libvirt/libvirt.ts';
+import type { Hosts, Question } from '../ports.ts';
+import { createDefinitionCache } from './definition-cache.ts';
+import type { HostFacts } from './host-facts.ts';
+import type { Inventory } from './inventory.ts';
+import { observeHost } from './observe-host.ts';
+import { applyStep } from './steps/apply-step.ts';
+import type { StepContext } from './steps/context.ts';
+
+/** Pools are refreshed when libvirt's figures are older than this: guests write past libvirt. */
+const POOL_REFRESH_MS = 5 * 60_000;
+
+/** A host's libvirt, and what was learnt when the connection was made. */
+export interface HostClient {
+  readonly libvirt: Libvirt;
+  readonly facts: HostFacts;
+}
+
+/** Keeps one host connected. */
+export interface HostConnection {
+  readonly name: string;
+  /** The open client; connects if need be. Throws at once while a retry is pending. */
+  get(signal?: AbortSignal): Promise<HostClient>;
+}
+
+export type StepSettings = Pick<StepContext, 'shutdownTimeoutMs' | 'force' | 'copyTimeoutMs'>;
+
+export interface HostsOptions {
+  readonly connections: readonly HostConnection[];
+  readonly inventory: Inventory;
+  readonly settings: StepSettings;
+  /** A host that is silent for so long in one observation is Unknown. */
+  readonly observeTimeoutMs: number;
+}
+
+/** The KVM hosts, over libvirt. */
+export function createHosts(options: HostsOptions): Hosts {
+  const hosts = new Map(
+    options.connections.map((connection) => [connection.name, createObserver(connection)]),
+  );
+
+  return {
+    async observe(question, signal) {
+      const answers = await Promise.all(
+        [...hosts.values()].map((host) => observeOne(host, question, signal)),
+      );
+      signal.throwIfAborted();
+      const seen = answers.map((answer) => distrustTwins(answer, answers));
+      await options.inventory.remember(seen.filter((host) => host.kind === 'known'));
+      return { hosts: new Map(seen.map((host) => [host.name, host])) };
+    },
+
+    async apply(step, progress) {
+      const host = hosts.get(step.host);
+      if (host === undefined)
+        throw new OperatorError('E_SSH_UNREACHABLE', `${step.host} is not in operator.yaml`);
+      try {
+        const { libvirt, facts } = await host.connection.get();
+        await applyStep({ client: libvirt, facts, progress, ...options.settings }, step);
+      } catch (error) {
+        throw explain(error, step);
+      }
+    },
+  };
+
+  async function observeOne(observer: Observer, question: Question, signal: AbortSignal): Promise<Seen> {
+    const { name } = observer.connection;
+    if (question.offline.has(name)) return { host: unknown(name, 'cluster.yaml says that it is offline') };
+    try {
+      return await observer.observe(
+        question,
+        AbortSignal.any([signal, AbortSignal.timeout(options.observeTimeoutMs)]),
+      );
+    } catch (error) {
+      return { host: unknown(name, errorMessage(error)) };
+    }
+  }
+
+  /** Two names for one host would make every VM on it look doubled, and a new one be made twice. */
+  function distrustTwins({ host, hostUuid }: Seen, all: readonly Seen[]): ObservedHost {
+    const twin = all.find(
+      (other) => other.host !== host && hostUuid !== undefined && other.hostUuid === hostUuid,
+    );
+    if (twin === undefined) return host;
+    return unknown(
+      host.name,
+      `it has the same libvirt host uuid (${hostUuid}) as ${twin.host.name}: they are one host under two names, ` +
+        'or host_uuid has to be set in libvirtd.conf of both',
+    );
+  }
+
+  function unknown(name: string, reason: string): ObservedHost {
+    const lastSeen = options.inventory.lastSeen(name);
+    return { kind: 'unknown', name, reason, ...(lastSeen !== undefined && { lastSeen }) };
+  }
+}
+
+interface Observer {
+  readonly connection: HostConnection;
+  observe(question: Question, signal: AbortSignal): Promise<Seen>;
+}
+
+interface Seen {
+  readonly host: ObservedHost;
+  readonly hostUuid?: string;
+}
+
+/** A connection with what is kept between observations. */
+function createObserver(connection: HostConnection): Observer {
+  const definitions = createDefinitionCache();
+  let refreshedAt = Number.NEGATIVE_INFINITY;
+  return {
+    connection,
+    async observe({ volumes }, signal) {
+      const { libvirt, facts } = await connection.get(signal);
+      const now = performance.now();
+      const refreshPools = now - refreshedAt > POOL_REFRESH_MS;
+      const options = { name: connection.name, facts, definitions, volumes, refreshPools, signal };
+      const host = await observeHost(libvirt, options);
+      if (refreshPools) refreshedAt = now;
+      return { host, hostUuid: facts.hostUuid };
+    },
+  };
+}
+
+/** Puts VM and host into an error of libvirt's, and tells a refusal from an outcome that nobody knows. */
+function explain(error: unknown, { vm, host, kind }: Step): unknown {
+  const context = { vm, host, step: kind };
+  if (error instanceof LibvirtError) {
+    const message = `${kind} of ${vm} on ${host}: libvirt says: ${error.message} (${error.codeName} in ${error.procedure})`;
+    return new OperatorError('E_LIBVIRT', message, { cause: error, context });
+  }
+  if (error instanceof ConnectionClosedError || error instanceof CallTimeoutError) {
+    const message = `${kind} of ${vm} on ${host}: ${error.message}. The next pass looks at what is there`;
+    return new OperatorError('E_OUTCOME_UNKNOWN', message, { cause: error, context });
+  }
+  return error;
+}

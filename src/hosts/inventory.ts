@@ -1,0 +1,46 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { KnownHost } from '../core/observed.ts';
+
+/** Which VMs of ours each host had when it last answered: what makes an Unknown host less of a riddle. */
+export interface Inventory {
+  lastSeen(host: string): readonly string[] | undefined;
+  /** Remembers what the hosts showed; written to disk only when it changed. */
+  remember(hosts: readonly KnownHost[]): Promise<void>;
+}
+
+/** Opens `inventory.json` in the state folder. A file that cannot be read counts as no memory: the cautious side. */
+export async function openInventory(dir: string): Promise<Inventory> {
+  const file = join(dir, 'inventory.json');
+  const hosts = new Map(Object.entries(await load(file)));
+  return {
+    lastSeen: (host) => hosts.get(host),
+    async remember(known) {
+      let changed = false;
+      for (const host of known) {
+        const names = host.vms
+          .filter(({ mark }) => mark !== undefined && mark.state !== 'tombstone')
+          .map(({ name }) => name);
+        if (hosts.get(host.name)?.join() === names.join()) continue;
+        hosts.set(host.name, names);
+        changed = true;
+      }
+      if (changed) await save(file, Object.fromEntries(hosts));
+    },
+  };
+}
+
+async function load(file: string): Promise<Record<string, string[]>> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Record<string, string[]>;
+  } catch {
+    // Not there yet, or torn: what is not remembered is asked for again.
+    return {};
+  }
+}
+
+async function save(file: string, content: Record<string, readonly string[]>): Promise<void> {
+  const draft = `${file}.tmp`;
+  await writeFile(draft, `${JSON.stringify(content)}\n`, { flush: true });
+  await rename(draft, file);
+}

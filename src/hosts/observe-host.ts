@@ -1,0 +1,119 @@
+import type { DomainDefinition } from '../core/domain-definition.ts';
+import type { VolumeRef } from '../core/mark.ts';
+import type { KnownHost, ObservedDisk, ObservedVm, ObservedVolume, PowerState } from '../core/observed.ts';
+import { volumeKey } from '../core/observed.ts';
+import { type DomainState, domainStateName } from '../libvirt/domains.ts';
+import { isLibvirtError } from '../libvirt/errors.ts';
+import type { Libvirt } from '../libvirt/libvirt.ts';
+import type { TypedParams } from '../libvirt/typed-params.ts';
+import type { DefinitionCache } from './definition-cache.ts';
+import type { HostFacts } from './host-facts.ts';
+import { observePools } from './observe-pools.ts';
+
+export interface ObserveOptions {
+  readonly name: string;
+  readonly facts: HostFacts;
+  readonly definitions: DefinitionCache;
+  /** Volumes to look for: the base images. */
+  readonly volumes: readonly VolumeRef[];
+  /** Pools are looked at anew, not as libvirt last saw them. */
+  readonly refreshPools: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Reads one host whole, in a few round trips whatever the number of its VMs. Throws where a read failed. */
+export async function observeHost(client: Libvirt, options: ObserveOptions): Promise<KnownHost> {
+  const [vms, pools] = await Promise.all([observeVms(client, options), observePools(client, options)]);
+  const { name, facts } = options;
+  const { cpus, memoryMiB, arch, virtType } = facts;
+  const volumes = await observeVolumes(client, options);
+  return { kind: 'known', name, cpus, memoryMiB, arch, virtType, pools, vms, volumes };
+}
+
+async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptions): Promise<ObservedVm[]> {
+  const { domains } = client;
+  const [all, autostarted, transient, stats] = await Promise.all([
+    domains.list({ signal }),
+    domains.list({ autostart: true, signal }),
+    domains.list({ persistent: false, signal }),
+    domains.stats({ state: true, block: true }, { nowait: true, signal }),
+  ]);
+  const found = await Promise.all(all.map((domain) => definitions.read(client, domain, signal)));
+  const autostart = new Set(autostarted.map(({ uuid }) => uuid));
+  const passing = new Set(transient.map(({ uuid }) => uuid));
+  const params = new Map(stats.map((record) => [record.domain.uuid, record.params]));
+  definitions.keepOnly(all);
+  return found
+    .filter((definition) => definition !== undefined)
+    .map((definition) => ({
+      ...definition,
+      disks: withSizes(definition.disks, params.get(definition.uuid) ?? {}),
+      power: powerOf(params.get(definition.uuid)),
+      persistent: !passing.has(definition.uuid),
+      autostart: autostart.has(definition.uuid),
+    }));
+}
+
+const POWER: Readonly<Partial<Record<DomainState, PowerState>>> = {
+  running: 'running',
+  blocked: 'running',
+  paused: 'paused',
+  shutoff: 'shutoff',
+  crashed: 'shutoff',
+};
+
+function powerOf(params: TypedParams | undefined): PowerState {
+  return POWER[domainStateName(Number(params?.['state.state'] ?? 0))] ?? 'other';
+}
+
+function withSizes(disks: DomainDefinition['disks'], params: TypedParams): ObservedDisk[] {
+  const index = new Map<unknown, number>();
+  const count = Number(params['block.count'] ?? 0);
+  for (let i = 0; i < count; i++) index.set(params[`block.${i}.name`], i);
+  return disks.map((disk) => {
+    const i = index.get(disk.target);
+    const capacity = params[`block.${i}.capacity`];
+    const physical = params[`block.${i}.physical`];
+    return {
+      ...disk,
+      ...(capacity !== undefined && { capacity: Number(capacity) }),
+      ...(physical !== undefined && { physical: Number(physical) }),
+    };
+  });
+}
+
+async function observeVolumes(
+  client: Libvirt,
+  options: ObserveOptions,
+): Promise<Map<string, ObservedVolume>> {
+  const found = await Promise.all(
+    options.volumes.map(
+      async (ref) => [volumeKey(ref), await findVolume(client, ref, options.signal)] as const,
+    ),
+  );
+  return new Map(found.flatMap(([key, volume]) => (volume === undefined ? [] : [[key, volume]])));
+}
+
+/** A file that was copied into the pool by hand shows only after a refresh: absent means looked at twice. */
+async function findVolume(
+  client: Libvirt,
+  ref: VolumeRef,
+  signal: AbortSignal,
+): Promise<ObservedVolume | undefined> {
+  for (const refresh of [false, true]) {
+    try {
+      const pool = await client.pools.byName(ref.pool, { signal });
+      if (refresh) await client.pools.refresh(pool, { signal });
+      const info = await client.volumes.info(await client.volumes.byName(pool, ref.name, { signal }), {
+        signal,
+      });
+      return { capacity: info.capacityBytes, allocation: info.allocationBytes };
+    } catch (error) {
+      if (isLibvirtError(error, 'NO_STORAGE_VOL')) continue;
+      // No such pool, or an inactive one: the pools that were read say so.
+      if (isLibvirtError(error, 'NO_STORAGE_POOL', 'OPERATION_INVALID')) return undefined;
+      throw error;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,39 @@
+import type { AutostartStep, MarkStep, Step } from '../../core/step.ts';
+import type { StepContext } from './context.ts';
+import { create } from './create.ts';
+import { requireOwned, writeMark } from './owned.ts';
+import { start, stop } from './power.ts';
+import { purge } from './purge.ts';
+import { remove, restore } from './remove.ts';
+
+/** Makes one change on the host. Safe to repeat; throws where the host does not show the result. */
+export function applyStep(context: StepContext, step: Step): Promise<void> {
+  switch (step.kind) {
+    case 'create':
+      return create(context, step);
+    case 'start':
+      return start(context, step);
+    case 'stop':
+      return stop(context, step);
+    case 'autostart':
+      return setAutostart(context, step);
+    case 'mark':
+      return rewriteMark(context, step);
+    case 'remove':
+      return remove(context, step);
+    case 'restore':
+      return restore(context, step);
+    case 'purge':
+      return purge(context, step);
+  }
+}
+
+async function setAutostart(context: StepContext, step: AutostartStep): Promise<void> {
+  const { domain } = await requireOwned(context, step, ['ready']);
+  await context.client.domains.setAutostart(domain, step.enabled);
+}
+
+async function rewriteMark(context: StepContext, step: MarkStep): Promise<void> {
+  const { mark } = await requireOwned(context, step, ['ready']);
+  await writeMark(context, step, { ...step.mark, volumes: mark.volumes });
+}

@@ -1,0 +1,20 @@
+import type { Libvirt } from '../../libvirt/libvirt.ts';
+import type { HostFacts } from '../host-facts.ts';
+
+export type DomainRef = Awaited<ReturnType<Libvirt['domains']['byUuid']>>;
+export type PoolRef = Awaited<ReturnType<Libvirt['pools']['byName']>>;
+export type StoredVolume = Awaited<ReturnType<Libvirt['volumes']['byName']>>;
+
+/** What a step has to work with on its host. */
+export interface StepContext {
+  readonly client: Libvirt;
+  readonly facts: HostFacts;
+  /** How long a guest may take to shut down. */
+  readonly shutdownTimeoutMs: number;
+  /** `allowed`: pull the plug of a guest that does not shut down in time. */
+  readonly force: 'never' | 'allowed';
+  /** How long the copy of an image may take. */
+  readonly copyTimeoutMs: number;
+  /** What is being done now, in a few words. */
+  readonly progress: (message: string) => void;
+}

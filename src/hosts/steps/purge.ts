@@ -1,0 +1,102 @@
+import { parseDomain } from '../../core/domain-definition.ts';
+import type { VolumeRef } from '../../core/mark.ts';
+import type { PurgeStep } from '../../core/step.ts';
+import { OperatorError } from '../../errors.ts';
+import { isLibvirtError } from '../../libvirt/errors.ts';
+import type { StepContext, StoredVolume } from './context.ts';
+import { findOwned } from './owned.ts';
+import { describeVolume, findVolume } from './volumes.ts';
+
+/**
+ * Deletes the volumes that the mark names, then the definition: whatever interrupts it, what is left is still ours and
+ * still says what to delete. A volume that anything else on the host uses stops the purge before the first deletion.
+ */
+export async function purge(context: StepContext, step: PurgeStep): Promise<void> {
+  const { client } = context;
+  const owned = await findOwned(context, step);
+  if (owned === undefined) return;
+  const { domain, mark } = owned;
+  requireDue(step, mark.state, mark.removed?.purgeAfter);
+  const { state } = await client.domains.state(domain);
+  if (state !== 'shutoff')
+    throw new OperatorError('E_NOT_OURS', `${step.vm} on ${step.host} is ${state}: nothing is deleted`);
+
+  const volumes: StoredVolume[] = [];
+  for (const ref of mark.volumes) {
+    const volume = await findVolume(context, ref);
+    if (volume === undefined) continue;
+    await requireUnused(context, step, ref, volume);
+    volumes.push(volume);
+  }
+  for (const volume of volumes) {
+    context.progress(`deleting ${volume.name}`);
+    await client.volumes.delete(volume);
+  }
+  await client.domains.undefine(domain, {
+    managedSave: true,
+    snapshotsMetadata: true,
+    checkpointsMetadata: true,
+    nvram: true,
+  });
+  await requireGone(context, step, mark.volumes);
+}
+
+/** The mark on the host decides, not the plan: somebody may have restored the VM since. */
+function requireDue(step: PurgeStep, state: string, purgeAfter: string | undefined): void {
+  if (state === 'building' && step.mark.state === 'building') return;
+  if (state === 'tombstone' && purgeAfter !== undefined && purgeAfter === step.mark.removed?.purgeAfter)
+    return;
+  throw new OperatorError(
+    'E_NOT_OURS',
+    `${step.vm} on ${step.host} is not purged: its mark has changed (${state})`,
+  );
+}
+
+async function requireUnused(
+  context: StepContext,
+  step: PurgeStep,
+  ref: VolumeRef,
+  volume: StoredVolume,
+): Promise<void> {
+  const { client } = context;
+  const { path } = await describeVolume(context, volume);
+  for (const domain of await client.domains.list()) {
+    if (domain.uuid === step.uuid) continue;
+    const { name, disks } = parseDomain(await client.domains.xml(domain));
+    if (disks.some(({ file }) => file === path)) throw inUse(step, path, `VM ${name}`);
+  }
+  const pool = await client.pools.byName(ref.pool);
+  for (const other of await client.pools.volumes(pool)) {
+    const { backing } = await describeVolume(context, other);
+    if (backing === path) throw inUse(step, path, `volume ${other.name}, an overlay of it`);
+  }
+}
+
+function inUse(step: PurgeStep, path: string, user: string): OperatorError {
+  return new OperatorError(
+    'E_NOT_OURS',
+    `${step.vm} on ${step.host} is not purged: ${path} is used by ${user}`,
+  );
+}
+
+async function requireGone(
+  context: StepContext,
+  step: PurgeStep,
+  volumes: readonly VolumeRef[],
+): Promise<void> {
+  for (const ref of volumes) {
+    if ((await findVolume(context, ref)) !== undefined) {
+      throw new OperatorError(
+        'E_POSTCONDITION',
+        `${step.vm} on ${step.host}: volume ${ref.name} was deleted and is there`,
+      );
+    }
+  }
+  try {
+    await context.client.domains.byUuid(step.uuid);
+  } catch (error) {
+    if (isLibvirtError(error, 'NO_DOMAIN')) return;
+    throw error;
+  }
+  throw new OperatorError('E_POSTCONDITION', `${step.vm} on ${step.host} was undefined and is there`);
+}

@@ -1,0 +1,193 @@
+import type { Issue } from '../core/issue.ts';
+import type { MarkState } from '../core/mark.ts';
+import type { ObservedHost, ObservedState, ObservedVm, PowerState } from '../core/observed.ts';
+import type { Report, Revision, Status, StepResult } from '../core/report.ts';
+import type { Held, StepKind } from '../core/step.ts';
+import { redactText } from '../redact.ts';
+
+/** What `kvm-gitops status` prints and `/api/status` serves. Plain data; times are ISO 8601, UTC. */
+export interface StatusView {
+  readonly v: 1;
+  readonly version: string;
+  readonly startedAt: string;
+  /** The cluster's name; absent until a commit was accepted. */
+  readonly cluster?: string;
+  readonly remote: string;
+  readonly branch: string;
+  /** The commit that the hosts are held to. */
+  readonly inForce?: string;
+  /** A pass runs now. */
+  readonly running: boolean;
+  readonly nextPassAt?: string;
+  /** Git notes that are not on the remote yet. */
+  readonly notesPending: number;
+  readonly lastReport?: ReportView;
+  /** By name; empty until a pass has asked the hosts. */
+  readonly hosts: readonly HostView[];
+}
+
+export interface ReportView {
+  readonly revision: Revision;
+  readonly status: Status;
+  readonly startedAt: string;
+  readonly durationMs: number;
+  readonly trigger: string;
+  /** How many steps of each kind were done. */
+  readonly done: Readonly<Partial<Record<StepKind, number>>>;
+  /** Steps that were not begun. */
+  readonly skipped: number;
+  readonly failed: readonly FailedStepView[];
+  readonly held: readonly Held[];
+  readonly issues: readonly Issue[];
+  readonly unknownHosts: Report['unknownHosts'];
+  readonly confirmation?: string;
+  readonly supersededBy?: string;
+  readonly inForce?: string;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+interface FailedStepView {
+  readonly host: string;
+  readonly vm: string;
+  readonly kind: StepKind;
+  readonly code: string;
+  readonly message: string;
+}
+
+export type HostView =
+  | { readonly kind: 'known'; readonly name: string; readonly vms: readonly VmView[] }
+  | {
+      readonly kind: 'unknown';
+      readonly name: string;
+      readonly reason: string;
+      /** Our VMs when it last answered; absent: not remembered. */
+      readonly lastSeen?: readonly string[];
+    };
+
+export interface VmView {
+  readonly name: string;
+  readonly power: PowerState;
+  /** Carries this cluster's mark. Absent while the cluster's name is not known. */
+  readonly ours?: boolean;
+  /** Of a VM that is ours. */
+  readonly state?: MarkState;
+  /** Of a tombstone: when it is deleted for good. */
+  readonly purgeAfter?: string;
+  /** Why a mark that is there does not count; the VM is never touched. */
+  readonly markError?: string;
+}
+
+/** What the operator knows of itself, as it stands in memory. */
+export interface StatusFacts {
+  readonly version: string;
+  readonly startedAt: Date;
+  readonly cluster?: string | undefined;
+  readonly remote: string;
+  readonly branch: string;
+  readonly inForce?: string | undefined;
+  readonly running: boolean;
+  readonly nextPassAt?: Date | undefined;
+  readonly notesPending: number;
+  readonly lastReport?: Report | undefined;
+  /** Undefined until a pass has asked the hosts. */
+  readonly hosts?: ObservedState | undefined;
+}
+
+/** Picks what people may see, field by field: what is new elsewhere is not shown until it is named here. Pure. */
+export function statusView(facts: StatusFacts): StatusView {
+  const { version, cluster, branch, inForce, running, nextPassAt, notesPending, lastReport } = facts;
+  return {
+    v: 1,
+    version,
+    startedAt: facts.startedAt.toISOString(),
+    ...(cluster !== undefined && { cluster }),
+    remote: redactText(facts.remote),
+    branch,
+    ...(inForce !== undefined && { inForce }),
+    running,
+    ...(nextPassAt !== undefined && { nextPassAt: nextPassAt.toISOString() }),
+    notesPending,
+    ...(lastReport !== undefined && { lastReport: viewReport(lastReport) }),
+    hosts: [...(facts.hosts?.hosts.values() ?? [])].toSorted(byName).map((host) => viewHost(host, cluster)),
+  };
+}
+
+function viewReport(report: Report): ReportView {
+  const { status, startedAt, durationMs, trigger, confirmation, supersededBy, inForce, error } = report;
+  const { sha, subject, author, date } = report.revision;
+  return {
+    revision: { sha, subject: redactText(subject), author, date },
+    status,
+    startedAt,
+    durationMs,
+    trigger,
+    ...viewSteps(report.steps),
+    held: report.held.map(({ host, vm, because, kind, reason }) => ({
+      host,
+      vm,
+      because,
+      kind,
+      reason: redactText(reason),
+    })),
+    issues: report.issues.map(viewIssue),
+    unknownHosts: report.unknownHosts.map(({ host, reason }) => ({ host, reason: redactText(reason) })),
+    ...(confirmation !== undefined && { confirmation }),
+    ...(supersededBy !== undefined && { supersededBy }),
+    ...(inForce !== undefined && { inForce }),
+    ...(error !== undefined && { error: { code: error.code, message: redactText(error.message) } }),
+  };
+}
+
+function viewSteps(steps: readonly StepResult[]): Pick<ReportView, 'done' | 'skipped' | 'failed'> {
+  const done: Partial<Record<StepKind, number>> = {};
+  for (const { kind, outcome } of steps) if (outcome === 'done') done[kind] = (done[kind] ?? 0) + 1;
+  return {
+    done,
+    skipped: steps.filter(({ outcome }) => outcome === 'skipped').length,
+    failed: steps
+      .filter(({ outcome }) => outcome === 'failed')
+      .map(({ host, vm, kind, error }) => ({
+        host,
+        vm,
+        kind,
+        code: error?.code ?? 'E_UNEXPECTED',
+        message: redactText(error?.message ?? ''),
+      })),
+  };
+}
+
+function viewIssue({ file, line, column, message, hint }: Issue): Issue {
+  return {
+    file,
+    ...(line !== undefined && { line }),
+    ...(column !== undefined && { column }),
+    message: redactText(message),
+    ...(hint !== undefined && { hint: redactText(hint) }),
+  };
+}
+
+function viewHost(host: ObservedHost, cluster: string | undefined): HostView {
+  const { name } = host;
+  if (host.kind === 'known') {
+    return { kind: 'known', name, vms: host.vms.toSorted(byName).map((vm) => viewVm(vm, cluster)) };
+  }
+  const { reason, lastSeen } = host;
+  return {
+    kind: 'unknown',
+    name,
+    reason: redactText(reason),
+    ...(lastSeen !== undefined && { lastSeen: lastSeen.toSorted() }),
+  };
+}
+
+function viewVm({ name, power, mark, markError }: ObservedVm, cluster: string | undefined): VmView {
+  const seen = { name, power, ...(markError !== undefined && { markError: redactText(markError) }) };
+  if (cluster === undefined) return seen;
+  if (mark?.cluster !== cluster) return { ...seen, ours: false };
+  const { state, removed } = mark;
+  return { ...seen, ours: true, state, ...(removed !== undefined && { purgeAfter: removed.purgeAfter }) };
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}

@@ -1,0 +1,305 @@
+import type { Duplex } from 'node:stream';
+import { ConnectionClosedError, LibvirtError } from './errors.ts';
+import { CALLS_THAT_MAY_SILENCE_DAEMON, Keepalive, type KeepaliveOptions } from './keepalive.ts';
+import {
+  KEEPALIVE,
+  keepaliveHeader,
+  type Packet,
+  PacketSplitter,
+  PROGRAM,
+  ProtocolError,
+  remoteHeader,
+  STATUS,
+  TYPE,
+  writePacket,
+} from './packet.ts';
+import { type CallOptions, closedError, type PendingCall, PendingCalls } from './pending-calls.ts';
+import type { RawEvent } from './protocol/event.ts';
+import { remoteError } from './protocol/procedure.ts';
+import { type ArgsOf, decodeEvent, type ProcedureName, procedureNamed, type ReplyOf } from './protocol.ts';
+import { decode, nothing, rest } from './xdr.ts';
+import { XdrWriter } from './xdr-writer.ts';
+
+const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+
+/** Calls made in one turn of the event loop go out together, in writes of about this size. */
+const WRITE_BATCH_BYTES = 64 * 1024;
+
+export interface RpcOptions {
+  /** For every call that brings no timeout of its own; 30 s unless given. */
+  readonly callTimeoutMs?: number | undefined;
+  /** Without it a silent peer shows only as calls that time out. */
+  readonly keepalive?: KeepaliveOptions | undefined;
+}
+
+/** A stream that a procedure has opened: what arrives on it, and its end. */
+export interface StreamSink {
+  packet(status: number, body: Buffer): void;
+  closed(error: ConnectionClosedError): void;
+}
+
+/**
+ * libvirt's RPC over any byte stream: many calls under way at once, replies in any order. The first packet that is not what the
+ * protocol says closes the connection and rejects every call.
+ */
+export class RpcConnection {
+  readonly #stream: Duplex;
+  readonly #callTimeoutMs: number;
+  readonly #keepalive: Keepalive | undefined;
+  readonly #splitter = new PacketSplitter((packet) => this.#receive(packet));
+  readonly #calls = new PendingCalls();
+  readonly #streams = new Map<number, { number: number; sink: StreamSink }>();
+  readonly #eventListeners = new Set<(event: RawEvent) => void>();
+  readonly #closeListeners = new Set<(error: ConnectionClosedError) => void>();
+  #drained: (() => void)[] = [];
+  #holders = 0;
+  #flushAsked = false;
+  #pingDue = false;
+  #pongDue = false;
+  #closed: ConnectionClosedError | undefined;
+
+  constructor(stream: Duplex, options: RpcOptions = {}) {
+    this.#stream = stream;
+    this.#callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
+    this.#keepalive = options.keepalive && this.#watch(options.keepalive);
+    stream.on('data', (chunk: Buffer) => this.#read(chunk));
+    stream.on('drain', () => this.#flush());
+    for (const end of ['end', 'close']) stream.on(end, () => this.#fail(this.#endReason()));
+    stream.on('error', (error) => this.#fail(`the connection to libvirt broke: ${error.message}`, error));
+  }
+
+  /** Why the connection is closed; undefined while it is open. */
+  get closed(): ConnectionClosedError | undefined {
+    return this.#closed;
+  }
+
+  /**
+   * Rejects with LibvirtError, ConnectionClosedError, CallTimeoutError, XdrError (arguments that cannot be sent) or the signal's
+   * reason. The daemon works on several calls at once: await one whose effect the next needs.
+   */
+  call<N extends ProcedureName>(name: N, args: ArgsOf<N>, options: CallOptions = {}): Promise<ReplyOf<N>> {
+    return this.#call(name, args, options, this.#calls.takeSerial());
+  }
+
+  /**
+   * A call that opens a stream of the same serial, which `sink` is told about from before the reply on. Resolves, with the
+   * serial, when libvirt has agreed; the caller ends it with closeStream.
+   */
+  async openStream<N extends ProcedureName>(
+    name: N,
+    args: ArgsOf<N>,
+    sink: StreamSink,
+    options?: CallOptions,
+  ): Promise<number> {
+    const serial = this.#calls.takeSerial();
+    this.#streams.set(serial, { number: procedureNamed(name).number, sink });
+    try {
+      await this.#call(name, args, options ?? {}, serial);
+    } catch (error) {
+      // libvirt may have opened it all the same.
+      if (!(error instanceof LibvirtError))
+        this.sendStream(serial, STATUS.error, Buffer.alloc(0)).catch(() => {});
+      this.#streams.delete(serial);
+      throw error;
+    }
+    return serial;
+  }
+
+  /** Sends a packet of an open stream, after what was sent before; resolves when there is room for more. */
+  async sendStream(serial: number, status: number, payload: Buffer): Promise<void> {
+    const open = this.#streams.get(serial);
+    if (this.#closed !== undefined || open === undefined)
+      throw this.#closed ?? new Error(`stream ${serial} is not open`);
+    const header = remoteHeader(TYPE.stream, open.number, serial, status);
+    const writer = new XdrWriter();
+    writePacket(writer, header, rest, payload);
+    this.#stream.write(writer.finish());
+    if (!this.#stream.writableNeedDrain) return;
+    await new Promise<void>((resolve) => this.#drained.push(resolve));
+  }
+
+  /** Nothing more that arrives on this stream is of interest. */
+  closeStream(serial: number): void {
+    this.#streams.delete(serial);
+  }
+
+  /** Reads nothing more, for any call or event of this connection, until every holder has called what this returns. */
+  holdReading(): () => void {
+    this.#holders += 1;
+    this.#stream.pause();
+    return () => {
+      this.#holders -= 1;
+      if (this.#holders === 0) this.#stream.resume();
+    };
+  }
+
+  /** Calls the listener, in a microtask of its own, for each event; returns what takes it off again. */
+  onEvent(listener: (event: RawEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  /** Calls the listener once, when the connection is closed by either side; soon if it is closed already. */
+  onClose(listener: (error: ConnectionClosedError) => void): () => void {
+    const closed = this.#closed;
+    if (closed === undefined) this.#closeListeners.add(listener);
+    else queueMicrotask(() => listener(closed));
+    return () => this.#closeListeners.delete(listener);
+  }
+
+  /** Ends the connection at once and rejects what is under way. */
+  close(): void {
+    this.#fail('the connection to libvirt was closed on this side');
+  }
+
+  #call<N extends ProcedureName>(
+    name: N,
+    args: ArgsOf<N>,
+    options: CallOptions,
+    serial: number,
+  ): Promise<ReplyOf<N>> {
+    const { number, args: argsCodec, reply: replyCodec } = procedureNamed(name);
+    return new Promise((resolve, reject) => {
+      const call: PendingCall = {
+        name,
+        number,
+        serial,
+        signal: options.signal,
+        timer: undefined,
+        sent: false,
+        write: (writer) =>
+          writePacket(writer, remoteHeader(TYPE.call, number, serial, STATUS.ok), argsCodec, args),
+        complete: (body) => resolve(decode(replyCodec, body)),
+        reject,
+        cancel: (reason) => {
+          this.#calls.delete(call);
+          reject(reason);
+        },
+      };
+      this.#begin(call, options.timeoutMs ?? this.#callTimeoutMs);
+    });
+  }
+
+  #begin(call: PendingCall, timeoutMs: number): void {
+    if (this.#closed !== undefined) {
+      call.reject(closedError(this.#closed, call));
+    } else if (call.signal?.aborted) {
+      call.reject(call.signal.reason);
+    } else {
+      this.#calls.add(call, timeoutMs);
+      this.#askFlush();
+    }
+  }
+
+  #askFlush(): void {
+    if (this.#flushAsked) return;
+    this.#flushAsked = true;
+    process.nextTick(() => this.#flush());
+  }
+
+  /** Writes what waits, as long as the stream has room. */
+  #flush(): void {
+    this.#flushAsked = false;
+    while (this.#closed === undefined && !this.#stream.writableNeedDrain) {
+      const batch = this.#nextBatch();
+      if (batch.length === 0) break;
+      this.#stream.write(batch);
+    }
+    if (this.#closed === undefined && this.#stream.writableNeedDrain) return;
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const resume of drained) resume();
+  }
+
+  #nextBatch(): Buffer {
+    const writer = new XdrWriter();
+    if (this.#pongDue) writePacket(writer, keepaliveHeader(KEEPALIVE.pong), nothing, undefined);
+    if (this.#pingDue) writePacket(writer, keepaliveHeader(KEEPALIVE.ping), nothing, undefined);
+    this.#pongDue = false;
+    this.#pingDue = false;
+    this.#calls.writeNext(writer, WRITE_BATCH_BYTES);
+    return writer.finish();
+  }
+
+  #read(chunk: Buffer): void {
+    this.#keepalive?.heard();
+    try {
+      this.#splitter.push(chunk);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#fail(`the peer does not speak libvirt's protocol: ${message}`, error);
+    }
+  }
+
+  #receive(packet: Packet): void {
+    if (this.#closed !== undefined) return;
+    if (packet.program === PROGRAM.keepalive) this.#receiveKeepalive(packet);
+    else if (packet.program !== PROGRAM.remote)
+      throw new ProtocolError(`program 0x${packet.program.toString(16)} is unknown`);
+    else if (packet.type === TYPE.reply) this.#receiveReply(packet);
+    else if (packet.type === TYPE.event) this.#receiveEvent(packet);
+    else if (packet.type === TYPE.stream)
+      this.#streams.get(packet.serial)?.sink.packet(packet.status, packet.body);
+    else throw new ProtocolError(`a packet of type ${packet.type} is not expected here`);
+  }
+
+  #receiveKeepalive(packet: Packet): void {
+    if (packet.procedure === KEEPALIVE.ping) {
+      this.#pongDue = true;
+      this.#flush();
+    } else if (packet.procedure !== KEEPALIVE.pong) {
+      throw new ProtocolError(`keepalive procedure ${packet.procedure} is unknown`);
+    }
+  }
+
+  #receiveReply({ serial, procedure, status, body }: Packet): void {
+    const call = this.#calls.get(serial);
+    if (call === undefined) {
+      // The late reply of a call that was cancelled or timed out.
+      if (this.#calls.issued(serial)) return;
+      throw new ProtocolError(`a reply came to call ${serial}, which was never made`);
+    }
+    if (procedure !== call.number || !call.sent)
+      throw new ProtocolError(`the reply to ${call.name} is for procedure ${procedure}`);
+    if (status === STATUS.ok) call.complete(body);
+    else if (status === STATUS.error) call.reject(new LibvirtError(call.name, decode(remoteError, body)));
+    else throw new ProtocolError(`the reply to ${call.name} has status ${status}`);
+    this.#calls.delete(call);
+  }
+
+  #receiveEvent({ procedure, body }: Packet): void {
+    const event = decodeEvent(procedure, body);
+    if (event === undefined) return;
+    for (const listener of this.#eventListeners) queueMicrotask(() => listener(event));
+  }
+
+  #watch(options: KeepaliveOptions): Keepalive {
+    return new Keepalive(options, {
+      ping: () => {
+        this.#pingDue = true;
+        this.#flush();
+      },
+      excused: () => this.#calls.size >= CALLS_THAT_MAY_SILENCE_DAEMON || this.#stream.isPaused(),
+      silent: (afterMs) => this.#fail(`libvirt has been silent for ${afterMs} ms`),
+    });
+  }
+
+  #endReason(): string {
+    return this.#splitter.midPacket
+      ? 'libvirt closed the connection in the middle of a packet'
+      : 'libvirt closed the connection';
+  }
+
+  #fail(reason: string, cause?: unknown): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = new ConnectionClosedError(reason, { outcomeUnknown: false, cause });
+    this.#keepalive?.stop();
+    this.#stream.destroy();
+    this.#calls.closeAll(this.#closed);
+    for (const { sink } of this.#streams.values()) sink.closed(this.#closed);
+    this.#streams.clear();
+    this.#flush();
+    for (const listener of this.#closeListeners) listener(this.#closed);
+    this.#closeListeners.clear();
+  }
+}

@@ -1,0 +1,150 @@
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import { environment } from './config.ts';
+import type { HostConfig } from './config-hosts.ts';
+import { type ConfirmationStore, openConfirmations } from './confirmations.ts';
+import type { BuildContext } from './core/build-desired.ts';
+import { createMirror, type Mirror } from './git/mirror.ts';
+import { createNotes, type NotesWriter } from './git/notes.ts';
+import { readHostFacts } from './hosts/host-facts.ts';
+import { connectHost, HostLink, type LinkState } from './hosts/host-link.ts';
+import { createHosts, type HostClient } from './hosts/hosts.ts';
+import { openInventory } from './hosts/inventory.ts';
+import { type OpenJournal, openJournal } from './journal.ts';
+import { openLibvirt } from './libvirt/libvirt.ts';
+import type { Logger } from './log.ts';
+import type { Clock, Hosts, Notes } from './ports.ts';
+import type { OnProgress } from './reconcile/progress.ts';
+import type { Deps } from './reconcile/reconcile.ts';
+import { createRestartLimiter } from './reconcile/restart-limiter.ts';
+
+const OBSERVE_TIMEOUT_MS = 30_000;
+const COPY_TIMEOUT_MS = 2 * 60 * 60_000;
+const LIBVIRT_KEEPALIVE = { intervalMs: 5_000, count: 3 };
+
+export type HostLinks = ReadonlyMap<string, HostLink<HostClient>>;
+
+/** Everything that a pass needs, built from the config: the real adapters behind the ports. */
+export interface Operator {
+  readonly deps: Deps;
+  readonly mirror: Mirror;
+  readonly links: HostLinks;
+  readonly journal: OpenJournal;
+  readonly confirmations: ConfirmationStore;
+  /** Undefined where the config switches notes off. */
+  readonly notes: NotesWriter | undefined;
+  close(): Promise<void>;
+}
+
+export interface OperatorOptions {
+  readonly log: Logger;
+  readonly onProgress?: OnProgress;
+  /** Something happened on a host: a VM changed, or the host came back. */
+  readonly onHostEvent?: (host: string) => void;
+  /** For commands that only look: the journal is opened for reading. */
+  readonly readOnly?: boolean;
+}
+
+const clock: Clock = { now: () => new Date() };
+
+/** The only place where real adapters are built. Connects to nothing yet. */
+export async function createOperator(config: Config, options: OperatorOptions): Promise<Operator> {
+  const { log } = options;
+  const mirror = openMirror(config, log);
+  const journal = await openJournal(config.stateDir, { log, readOnly: options.readOnly ?? false });
+  const confirmations = openConfirmations(config.stateDir, clock);
+  const notes = config.git.notes ? createNotes({ mirror, ref: config.git.notesRef, log }) : undefined;
+  const links = createLinks(config, options);
+  const deps: Deps = {
+    source: mirror,
+    hosts: await openHosts(config, links),
+    journal,
+    notes: notes ?? NO_NOTES,
+    confirmations,
+    restarts: createRestartLimiter(),
+    clock,
+    build: buildContext(config),
+    vmsPerHost: config.concurrency.vmsPerHost,
+    onProgress: options.onProgress ?? (() => {}),
+  };
+  return {
+    deps,
+    mirror,
+    links,
+    journal,
+    confirmations,
+    notes,
+    async close() {
+      for (const link of links.values()) link.close();
+      await notes?.stop();
+      await journal.close();
+    },
+  };
+}
+
+const NO_NOTES: Notes = { put: () => {} };
+
+/** What a manifest may name. */
+export function buildContext(config: Config): BuildContext {
+  return {
+    hosts: new Map([...config.hosts].map(([name, { target }]) => [name, { address: target.address }])),
+  };
+}
+
+/** The mirror of the manifests repository in the state folder. */
+export function openMirror(config: Config, log: Logger): Mirror {
+  const { remote, branch, path, credentials, timeoutMs, identity } = config.git;
+  return createMirror({
+    dir: join(config.stateDir, 'mirror'),
+    remote,
+    branch,
+    path,
+    credentials,
+    timeoutMs,
+    identity,
+    env: environment(),
+    log,
+  });
+}
+
+async function openHosts(config: Config, links: HostLinks): Promise<Hosts> {
+  return createHosts({
+    connections: [...links].map(([name, link]) => ({ name, get: (signal) => link.get(signal) })),
+    inventory: await openInventory(config.stateDir),
+    settings: {
+      shutdownTimeoutMs: config.shutdownTimeoutMs,
+      force: config.force,
+      copyTimeoutMs: COPY_TIMEOUT_MS,
+    },
+    observeTimeoutMs: OBSERVE_TIMEOUT_MS,
+  });
+}
+
+function createLinks(config: Config, { log, onHostEvent = () => {} }: OperatorOptions): HostLinks {
+  const link = (host: HostConfig) =>
+    new HostLink<HostClient>({
+      name: host.name,
+      connect: (signal) =>
+        connectHost(host, (stream) => openHost(stream, host, () => onHostEvent(host.name)), signal),
+      onState: (state) => {
+        logLink(log, host.name, state);
+        if (state.kind === 'up') onHostEvent(host.name);
+      },
+    });
+  return new Map([...config.hosts.values()].map((host) => [host.name, link(host)]));
+}
+
+async function openHost(
+  stream: Parameters<typeof openLibvirt>[0],
+  host: HostConfig,
+  onEvent: () => void,
+): Promise<HostClient> {
+  const libvirt = await openLibvirt(stream, { uri: host.libvirt.uri, keepalive: LIBVIRT_KEEPALIVE });
+  await libvirt.events.subscribe(onEvent);
+  return { libvirt, facts: await readHostFacts(libvirt, host.virtType) };
+}
+
+function logLink(log: Logger, host: string, state: LinkState): void {
+  if (state.kind === 'up') log.info({ host, way: state.way, detail: state.detail }, 'host connected');
+  if (state.kind === 'down') log.warn({ host, err: state.error, retryAt: state.retryAt }, 'host unreachable');
+}

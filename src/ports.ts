@@ -1,0 +1,69 @@
+import type { VolumeRef } from './core/mark.ts';
+import type { ObservedState } from './core/observed.ts';
+import type { Report, Revision } from './core/report.ts';
+import type { Step } from './core/step.ts';
+
+/** A file of the manifests repository, read from git's object database. */
+export interface SourceFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+/** One commit with all that is in it for us. */
+export interface Snapshot {
+  readonly revision: Revision;
+  readonly files: readonly SourceFile[];
+  /** What was not read and why: links, submodules. */
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** The manifests repository. */
+export interface Source {
+  /** Brings the branch up to date and reads its newest commit. */
+  fetch(signal: AbortSignal): Promise<Snapshot>;
+  /** Reads the commit that was last accepted; undefined when there is none, or it is no longer to be had. */
+  accepted(): Promise<Snapshot | undefined>;
+  /** Remembers a commit as the one in force. */
+  accept(sha: string): Promise<void>;
+  /** First-parent commits after `from` up to, not including, `to`, oldest first. */
+  between(from: string, to: string): Promise<readonly Revision[]>;
+}
+
+/** What a pass wants to know of the hosts beyond their VMs and pools. */
+export interface Question {
+  /** Hosts that are Unknown by decree and are not asked. */
+  readonly offline: ReadonlySet<string>;
+  /** Volumes to look for on every host: the base images. */
+  readonly volumes: readonly VolumeRef[];
+}
+
+/** The KVM hosts. */
+export interface Hosts {
+  /** Asks every host, in parallel. Never throws for one host: it becomes Unknown. */
+  observe(question: Question, signal: AbortSignal): Promise<ObservedState>;
+  /** Makes one change and checks that it is there. Safe to repeat. Once begun it is finished. */
+  apply(step: Step, onProgress: (message: string) => void): Promise<void>;
+}
+
+/** What was done, in order, for ever: the truth behind the notes. */
+export interface Journal {
+  append(report: Report): Promise<void>;
+  /** Reports of one commit, oldest first. */
+  of(sha: string): Promise<readonly Report[]>;
+  last(): Promise<Report | undefined>;
+}
+
+/** Where people read the result: git notes. Never fails a pass. */
+export interface Notes {
+  /** The note of `sha` is to say `text`; written soon, retried until it is there. */
+  put(sha: string, text: string): void;
+}
+
+/** What people have confirmed. */
+export interface Confirmations {
+  has(hash: string): Promise<boolean>;
+}
+
+export interface Clock {
+  now(): Date;
+}

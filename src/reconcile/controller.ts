@@ -1,0 +1,174 @@
+import type { Logger } from 'pino';
+import type { Report } from '../core/report.ts';
+import type { PassRequest } from './reconcile.ts';
+import { Superseded } from './superseded.ts';
+
+const FIRST_RETRY_MS = 5_000;
+const JITTER = 0.1;
+
+export interface ControllerOptions {
+  readonly pass: (request: PassRequest) => Promise<Report>;
+  /** The newest commit of the branch, freshly fetched: asked while a pass runs. */
+  readonly newestCommit: (signal: AbortSignal) => Promise<string>;
+  /** How often the branch is looked at; a new commit asks for a pass. */
+  readonly pollMs: number;
+  /** How often there is a pass though nobody asked for one. */
+  readonly driftMs: number;
+  readonly log: Logger;
+  /** In [0, 1); for jitter. */
+  readonly random: () => number;
+}
+
+/** Knows when a pass runs, never what it does. */
+export interface Controller {
+  /** Asks for a pass. Asks that come while one runs collapse into one more. */
+  ask(trigger: string): void;
+  start(): void;
+  /** Lets the steps that are begun finish, then ends. */
+  stop(): Promise<void>;
+  state(): ControllerState;
+}
+
+export interface ControllerState {
+  readonly running: boolean;
+  /** Passes that ended, well or not. */
+  readonly passes: number;
+  readonly nextPassAt?: Date;
+  /** Passes in a row that broke or left failed steps. */
+  readonly failures: number;
+  /** Why the last pass broke. */
+  readonly lastError?: unknown;
+}
+
+/** Level-triggered: a counter of asks is compared before and after a pass, so that none is lost. */
+export function createController(options: ControllerOptions): Controller {
+  const { pass, newestCommit, log } = options;
+  const stopping = new AbortController();
+  let asked = 0;
+  let trigger = 'start';
+  let wake: () => void = () => {};
+  let current: { readonly abort: AbortController; head?: string } | undefined;
+  let head: string | undefined;
+  let looking = false;
+  let state: ControllerState = { running: false, passes: 0, failures: 0 };
+  let ended: Promise<void> = Promise.resolve();
+
+  function ask(by: string): void {
+    asked++;
+    trigger = by;
+    wake();
+    if (current !== undefined && by !== 'host event') void stopIfSuperseded(current);
+  }
+
+  /** Aborts the pass when the branch has moved on: the next step is not begun, the one that runs is finished. */
+  async function stopIfSuperseded(running: NonNullable<typeof current>): Promise<void> {
+    if (looking) return;
+    looking = true;
+    try {
+      const newest = await newestCommit(stopping.signal);
+      if (running.head !== undefined && newest !== running.head && running === current) {
+        asked++;
+        trigger = 'commit';
+        running.abort.abort(new Superseded(newest));
+      }
+    } catch (err) {
+      log.debug({ err }, 'could not look for a newer commit while a pass runs');
+    } finally {
+      looking = false;
+    }
+  }
+
+  async function onePass(by: string): Promise<void> {
+    const abort = new AbortController();
+    const mine: NonNullable<typeof current> = { abort };
+    current = mine;
+    state = { ...state, running: true };
+    const signal = AbortSignal.any([abort.signal, stopping.signal]);
+    const watch = setInterval(() => void stopIfSuperseded(mine), options.pollMs);
+    try {
+      const report = await pass({
+        trigger: by,
+        signal,
+        onHead: (sha) => {
+          mine.head = sha;
+          head = sha;
+        },
+      });
+      const failed = report.steps.some(({ outcome }) => outcome === 'failed');
+      const { lastError: _, ...rest } = state;
+      state = { ...rest, failures: failed ? state.failures + 1 : 0 };
+    } catch (err) {
+      if (!signal.aborted) {
+        log.error({ err }, 'the pass failed');
+        state = { ...state, failures: state.failures + 1, lastError: err };
+      }
+    } finally {
+      clearInterval(watch);
+      current = undefined;
+      state = { ...state, running: false, passes: state.passes + 1 };
+    }
+  }
+
+  /** Waits until somebody asks, the branch moves, or it is time for a pass anyway. */
+  async function idle(): Promise<void> {
+    const retryMs = FIRST_RETRY_MS * 2 ** (state.failures - 1);
+    const passAt =
+      Date.now() + jittered(state.failures === 0 ? options.driftMs : Math.min(retryMs, options.driftMs));
+    state = { ...state, nextPassAt: new Date(passAt) };
+    const before = asked;
+    while (asked === before && !stopping.signal.aborted) {
+      const left = passAt - Date.now();
+      if (left <= 0) {
+        trigger = state.failures === 0 ? 'drift check' : 'retry';
+        return;
+      }
+      await sleep(Math.min(left, jittered(options.pollMs)));
+      if (asked === before && passAt > Date.now()) await poll();
+    }
+  }
+
+  async function poll(): Promise<void> {
+    try {
+      if ((await newestCommit(stopping.signal)) !== head) ask('poll');
+    } catch (err) {
+      // The next pass meets the same error, and reports it.
+      log.debug({ err }, 'the poll failed');
+      ask('poll');
+    }
+  }
+
+  function jittered(ms: number): number {
+    return ms * (1 + JITTER * (2 * options.random() - 1));
+  }
+
+  function sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async function loop(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const answered = asked;
+      await onePass(trigger);
+      if (asked === answered && !stopping.signal.aborted) await idle();
+    }
+  }
+
+  return {
+    ask,
+    start: () => {
+      ended = loop();
+    },
+    stop: () => {
+      stopping.abort(new Error('the operator is stopping'));
+      wake();
+      return ended;
+    },
+    state: () => state,
+  };
+}

@@ -1,0 +1,13 @@
+import type { Report, Revision, StepResult } from '../core/report.ts';
+import type { Plan, Step } from '../core/step.ts';
+
+/** What happens in a pass, as it happens: for a terminal, the log, the status page. */
+export type ProgressEvent =
+  | { readonly kind: 'observing'; readonly revision: Revision }
+  | { readonly kind: 'planned'; readonly revision: Revision; readonly plan: Plan }
+  | { readonly kind: 'step-begun'; readonly step: Step }
+  | { readonly kind: 'step-progress'; readonly step: Step; readonly message: string }
+  | { readonly kind: 'step-ended'; readonly step: Step; readonly result: StepResult }
+  | { readonly kind: 'recorded'; readonly report: Report };
+
+export type OnProgress = (event: ProgressEvent) => void;

@@ -1,0 +1,138 @@
+import { type Assessment, assess } from '../core/assess.ts';
+import { type BuildContext, buildDesired } from '../core/build-desired.ts';
+import { holdForCapacity, shortageIssues } from '../core/capacity-check.ts';
+import type { DesiredState } from '../core/desired.ts';
+import type { ObservedState } from '../core/observed.ts';
+import type { Report, Revision } from '../core/report.ts';
+import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
+import { applyAll } from './apply-all.ts';
+import type { OnProgress } from './progress.ts';
+import { record, recordSkippedCommits } from './record.ts';
+import { type Findings, type PassFacts, reportFailure, reportFindings } from './report-pass.ts';
+import type { RestartLimiter } from './restart-limiter.ts';
+
+export interface Deps {
+  readonly source: Source;
+  readonly hosts: Hosts;
+  readonly journal: Journal;
+  readonly notes: Notes;
+  readonly confirmations: Confirmations;
+  readonly restarts: RestartLimiter;
+  readonly clock: Clock;
+  /** What the config knows: the hosts that a manifest may name. */
+  readonly build: BuildContext;
+  readonly vmsPerHost: number;
+  readonly onProgress: OnProgress;
+}
+
+export interface PassRequest {
+  /** What asked for the pass: `poll`, `webhook`, `host event`, ... */
+  readonly trigger: string;
+  /** Aborted: no new step is begun and the pass ends. The reason `Superseded` means that a newer commit waits. */
+  readonly signal: AbortSignal;
+  /** Told which commit is the branch's newest, as soon as that is known. */
+  readonly onHead?: (sha: string) => void;
+}
+
+/**
+ * One pass: fetch, build, observe, plan, apply, record. Safe to run again at any point. A commit is accepted or refused
+ * whole; a refused one leaves the last accepted one in force, and the hosts are held to that.
+ */
+export async function reconcile(deps: Deps, request: PassRequest): Promise<Report> {
+  const inForce = await deps.source.accepted();
+  const head = await fetchHead(deps, request, inForce);
+  request.onHead?.(head.revision.sha);
+  await recordSkippedCommits(deps, head.revision);
+  if (inForce?.revision.sha === head.revision.sha)
+    return pass(deps, request, { snapshot: head, accepted: true });
+
+  const candidate = { snapshot: head, accepted: false, ...(inForce && { inForce: inForce.revision.sha }) };
+  const report = await pass(deps, request, candidate);
+  if (report.status === 'refused' && inForce !== undefined) {
+    await pass(deps, request, { snapshot: inForce, accepted: true });
+  }
+  return report;
+}
+
+/** A remote that is down stops new commits, and nothing else: the hosts are held to the commit in force all the same. */
+async function fetchHead(deps: Deps, request: PassRequest, inForce: Snapshot | undefined): Promise<Snapshot> {
+  try {
+    return await deps.source.fetch(request.signal);
+  } catch (error) {
+    if (inForce !== undefined && !request.signal.aborted) {
+      await pass(deps, request, { snapshot: inForce, accepted: true });
+    }
+    throw error;
+  }
+}
+
+interface Candidate {
+  readonly snapshot: Snapshot;
+  /** It is in force: a host that has become too full since then holds back steps, and refuses nothing. */
+  readonly accepted: boolean;
+  /** What stays in force when this one is refused. */
+  readonly inForce?: string;
+}
+
+async function pass(deps: Deps, request: PassRequest, candidate: Candidate): Promise<Report> {
+  const facts: PassFacts = { ...request, revision: candidate.snapshot.revision, startedAt: deps.clock.now() };
+  try {
+    const findings = await judgeAndApply(deps, request, candidate);
+    return await record(deps, reportFindings(facts, findings, deps.clock.now()));
+  } catch (error) {
+    await record(deps, reportFailure(facts, error, deps.clock.now()));
+    throw error;
+  }
+}
+
+async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Candidate): Promise<Findings> {
+  const { snapshot, accepted, inForce } = candidate;
+  const { revision } = snapshot;
+  const built = buildDesired(snapshot.files, deps.build);
+  if (!built.ok) return { kind: 'refused', issues: built.issues, ...(inForce && { inForce }) };
+  const { desired } = built;
+
+  deps.onProgress({ kind: 'observing', revision });
+  const observed = await deps.hosts.observe(questionFor(desired), signal);
+  const { plan, shortages } = await judge(deps, revision, desired, observed);
+  if (shortages.length > 0 && !accepted) {
+    return {
+      kind: 'refused',
+      issues: shortageIssues(shortages, desired, observed),
+      ...(inForce && { inForce }),
+    };
+  }
+  if (!accepted) await deps.source.accept(revision.sha);
+
+  const todo = deps.restarts.limit(holdForCapacity(plan, shortages), deps.clock.now());
+  deps.onProgress({ kind: 'planned', revision, plan: todo });
+  const { vmsPerHost, onProgress } = deps;
+  const steps = await applyAll(deps.hosts, todo.steps, { vmsPerHost, onProgress, signal });
+  const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');
+  deps.restarts.remember(made, deps.clock.now());
+  return { kind: 'applied', desired, observed, plan: todo, steps };
+}
+
+/** Judges, and once more where a person has confirmed what the guards hold back. */
+async function judge(
+  deps: Deps,
+  revision: Revision,
+  desired: DesiredState,
+  observed: ObservedState,
+): Promise<Assessment> {
+  const context = { now: deps.clock.now(), commit: revision.sha };
+  const judged = assess(desired, observed, context);
+  const { confirmation } = judged.plan;
+  if (confirmation === undefined || !(await deps.confirmations.has(confirmation))) return judged;
+  return assess(desired, observed, { ...context, confirmed: confirmation });
+}
+
+/** What the hosts are asked for a revision: its images, and which hosts not to ask at all. */
+export function questionFor(desired: DesiredState): Question {
+  const offline = [...desired.hosts.values()].filter(({ state }) => state === 'offline');
+  const images = new Map([...desired.vms.values()].map(({ bootDisk: { image } }) => [image.name, image]));
+  return {
+    offline: new Set(offline.map(({ name }) => name)),
+    volumes: [...images.values()].map(({ pool, volume }) => ({ pool, name: volume })),
+  };
+}

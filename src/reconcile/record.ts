@@ -1,0 +1,77 @@
+import { renderNote } from '../core/note.ts';
+import type { Report, Revision } from '../core/report.ts';
+import type { Clock, Journal, Notes, Source } from '../ports.ts';
+import type { OnProgress } from './progress.ts';
+
+export interface RecordDeps {
+  readonly source: Source;
+  readonly journal: Journal;
+  readonly notes: Notes;
+  readonly clock: Clock;
+  readonly onProgress: OnProgress;
+}
+
+/** Writes a report to the journal and its note, if it says anything that was not said before of that commit. */
+export async function record(deps: Omit<RecordDeps, 'source'>, report: Report): Promise<Report> {
+  const { journal, notes, onProgress } = deps;
+  const { sha } = report.revision;
+  const earlier = await journal.of(sha);
+  if (isNews(earlier.at(-1), report)) {
+    await journal.append(report);
+    notes.put(sha, renderNote([...earlier, report]));
+  }
+  onProgress({ kind: 'recorded', report });
+  return report;
+}
+
+/** Commits that came and went between two passes get a note too: each says which commit took its place. */
+export async function recordSkippedCommits(deps: RecordDeps, head: Revision): Promise<void> {
+  const last = await deps.journal.last();
+  if (last === undefined || last.revision.sha === head.sha) return;
+  for (const revision of await deps.source.between(last.revision.sha, head.sha)) {
+    if ((await deps.journal.of(revision.sha)).length > 0) continue;
+    await record(deps, {
+      v: 1,
+      revision,
+      status: 'superseded',
+      supersededBy: head.sha,
+      startedAt: deps.clock.now().toISOString(),
+      durationMs: 0,
+      trigger: 'commit',
+      steps: [],
+      held: [],
+      issues: [],
+      unknownHosts: [],
+    });
+  }
+}
+
+/** Idle passes are not written down: only what was done, or a judgement that changed. */
+function isNews(previous: Report | undefined, report: Report): boolean {
+  if (previous === undefined || report.steps.length > 0) return true;
+  return judgement(previous) !== judgement(report);
+}
+
+/** Numbers do not count: how much room a full host has moves all the time. */
+function judgement({
+  status,
+  held,
+  issues,
+  unknownHosts,
+  confirmation,
+  supersededBy,
+  error,
+}: Report): string {
+  const unknown = unknownHosts.map(({ host }) => host).toSorted();
+  const settled = [
+    ...held.map((one) => ({ ...one, reason: withoutNumbers(one.reason) })),
+    ...issues.map((one) => ({ ...one, message: withoutNumbers(one.message) })),
+    error && { code: error.code, message: withoutNumbers(error.message) },
+  ];
+  return JSON.stringify({ status, settled, unknown, confirmation, supersededBy });
+}
+
+/** The number in `web-1` stays: it is a name. */
+function withoutNumbers(text: string): string {
+  return text.replace(/(?<![\w.-])\d+(\.\d+)?(?![\w-])/g, '#');
+}

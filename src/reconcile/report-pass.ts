@@ -1,0 +1,90 @@
+import type { DesiredState } from '../core/desired.ts';
+import type { Issue } from '../core/issue.ts';
+import type { ObservedState } from '../core/observed.ts';
+import type { Report, Revision, Status, StepResult } from '../core/report.ts';
+import type { Plan } from '../core/step.ts';
+import { errorMessage, OperatorError } from '../errors.ts';
+import { supersededBy } from './superseded.ts';
+
+export interface PassFacts {
+  readonly revision: Revision;
+  readonly trigger: string;
+  readonly signal: AbortSignal;
+  readonly startedAt: Date;
+}
+
+/** How a pass that did not break ended. */
+export type Findings =
+  | { readonly kind: 'refused'; readonly issues: readonly Issue[]; readonly inForce?: string }
+  | {
+      readonly kind: 'applied';
+      readonly desired: DesiredState;
+      readonly observed: ObservedState;
+      readonly plan: Plan;
+      readonly steps: readonly StepResult[];
+    };
+
+/** The report of a pass that ran through. */
+export function reportFindings(facts: PassFacts, findings: Findings, now: Date): Report {
+  const empty = { ...base(facts, now), steps: [], held: [], issues: [], unknownHosts: [] };
+  if (findings.kind === 'refused') {
+    const { issues, inForce } = findings;
+    return { ...empty, status: 'refused', issues, ...(inForce !== undefined && { inForce }) };
+  }
+  const { plan, steps } = findings;
+  const unknown = unknownHosts(findings.desired, findings.observed);
+  const newer = steps.some(({ outcome }) => outcome === 'skipped') ? supersededBy(facts.signal) : undefined;
+  return {
+    ...empty,
+    status:
+      newer === undefined
+        ? appliedStatus(
+            plan,
+            steps,
+            unknown.some(({ matters }) => matters),
+          )
+        : 'superseded',
+    steps,
+    held: plan.held,
+    unknownHosts: unknown.map(({ host, reason }) => ({ host, reason })),
+    ...(plan.confirmation !== undefined && { confirmation: plan.confirmation }),
+    ...(newer !== undefined && { supersededBy: newer }),
+  };
+}
+
+/** The report of a pass that broke, or was stopped before it could plan. */
+export function reportFailure(facts: PassFacts, error: unknown, now: Date): Report {
+  const empty = { ...base(facts, now), steps: [], held: [], issues: [], unknownHosts: [] };
+  const newer = supersededBy(facts.signal);
+  if (newer !== undefined) return { ...empty, status: 'superseded', supersededBy: newer };
+  const code = error instanceof OperatorError ? error.code : 'E_UNEXPECTED';
+  return { ...empty, status: 'failed', error: { code, message: errorMessage(error) } };
+}
+
+function base({ revision, trigger, startedAt }: PassFacts, now: Date) {
+  const durationMs = now.getTime() - startedAt.getTime();
+  return { v: 1, revision, trigger, startedAt: startedAt.toISOString(), durationMs } as const;
+}
+
+function appliedStatus(plan: Plan, steps: readonly StepResult[], blind: boolean): Status {
+  const complete = plan.held.length === 0 && steps.every(({ outcome }) => outcome === 'done');
+  return complete && !blind ? 'applied' : 'partial';
+}
+
+/** `matters`: git wants something of it or it may have what git dropped, and it was not declared offline. */
+function unknownHosts(desired: DesiredState, observed: ObservedState) {
+  const used = new Set([...desired.vms.values()].map(({ host }) => host));
+  return [...observed.hosts.values()].flatMap((host) =>
+    host.kind === 'unknown'
+      ? [
+          {
+            host: host.name,
+            reason: host.reason,
+            matters:
+              (used.has(host.name) || host.lastSeen?.length !== 0) &&
+              desired.hosts.get(host.name)?.state !== 'offline',
+          },
+        ]
+      : [],
+  );
+}

@@ -1,0 +1,27 @@
+import { inspect } from 'node:util';
+
+/** A value that shows itself to nobody who does not ask for it: not in logs, JSON, messages or a debugger's inspect. */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The value itself: for the call that needs it, never to be kept or printed. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [inspect.custom](): string {
+    return '[secret]';
+  }
+}

@@ -1,0 +1,246 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterAll, describe, expect, it } from 'vitest';
+import { loadConfig } from '../src/config.ts';
+import { OperatorError } from '../src/errors.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'kg-config-'));
+const env = { HOME: '/home/kate' };
+const file = join(dir, 'operator.yaml');
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const GIT = 'git: {remote: /srv/vms.git}\n';
+const SSH = 'ssh: {key: id}\n';
+const HOSTS = 'hosts: {t01: {address: 10.0.0.1}}\n';
+
+function load(text: string, more: Readonly<Record<string, string>> = {}) {
+  writeFileSync(file, text);
+  return loadConfig(file, { ...env, ...more });
+}
+/** What is wrong with a config, a line each, without the file's name. */
+function mistakes(text: string, more: Readonly<Record<string, string>> = {}): readonly string[] {
+  try {
+    load(text, more);
+  } catch (error) {
+    if (!(error instanceof OperatorError) || error.code !== 'E_CONFIG_INVALID') throw error;
+    return error.message.split('\n').slice(1).map((line) => line.trim().replace(`${file}:`, ''));
+  }
+  return [];
+}
+function secretFile(name: string, content: string, mode = 0o600): string {
+  const path = join(dir, name);
+  writeFileSync(path, content);
+  chmodSync(path, mode);
+  return path;
+}
+
+describe('loadConfig', () => {
+  it('fills in a default for everything but the remote, a login and the hosts', () => {
+    expect(load(GIT + SSH + HOSTS)).toEqual({
+      file,
+      stateDir: '/var/lib/kvm-gitops',
+      git: {
+        remote: '/srv/vms.git',
+        branch: 'main',
+        path: '',
+        credentials: {},
+        notes: true,
+        notesRef: 'refs/notes/kvm-gitops',
+        identity: { name: 'kvm-gitops', email: 'kvm-gitops@localhost' },
+        timeoutMs: 60_000,
+      },
+      hosts: new Map([
+        [
+          't01',
+          {
+            name: 't01',
+            target: {
+              name: 't01',
+              address: '10.0.0.1',
+              port: 22,
+              user: 'root',
+              key: join(dir, 'id'),
+              knownHosts: '/home/kate/.ssh/known_hosts',
+              connectTimeoutMs: 10_000,
+              keepaliveMs: 10_000,
+            },
+            libvirt: { uri: 'qemu:///system', sudo: false },
+          },
+        ],
+      ]),
+      pollMs: 60_000,
+      driftMs: 300_000,
+      concurrency: { hosts: 16, vmsPerHost: 4 },
+      shutdownTimeoutMs: 120_000,
+      force: 'never',
+      http: { listen: { host: '127.0.0.1', port: 8080 } },
+      logLevel: 'info',
+    });
+  });
+
+  it('lets a host say otherwise than ssh, field by field', () => {
+    const { hosts } = load(
+      `${GIT}ssh: {user: kvm, key: id, knownHosts: known, keepalive: 5s, jump: {address: bastion, user: j}}
+hosts:
+  t01: {address: a, user: admin, key: ~/k, agent: true, connectTimeout: 2s, sudo: true, virtType: qemu}
+  t02: {address: b, direct: true, socket: /srv/sock, libvirtUri: test:///default}
+  t03: {address: c, port: 2222, jump: {address: other, port: 24}}`,
+      { SSH_AUTH_SOCK: '/run/agent' },
+    );
+    expect(hosts.get('t01')).toMatchObject({
+      target: {
+        user: 'admin',
+        key: '/home/kate/k',
+        agentSocket: '/run/agent',
+        knownHosts: join(dir, 'known'),
+        connectTimeoutMs: 2000,
+        keepaliveMs: 5000,
+        jump: { name: 't01, jump host', address: 'bastion', port: 22, user: 'j', key: join(dir, 'id') },
+      },
+      libvirt: { sudo: true },
+      virtType: 'qemu',
+    });
+    expect(hosts.get('t02')).toMatchObject({ libvirt: { uri: 'test:///default', socket: '/srv/sock' } });
+    expect(hosts.get('t02')?.target.jump).toBeUndefined();
+    expect(hosts.get('t03')?.target.jump).toMatchObject({ address: 'other', port: 24, user: 'kvm' });
+  });
+
+  it.each([
+    ['ssh://git@forge/vms.git', 'ssh://git@forge/vms.git'],
+    ['git@forge:infra/vms.git', 'git@forge:infra/vms.git'],
+    ['https://forge/vms.git', 'https://forge/vms.git'],
+    ['file:///srv/vms.git', '/srv/vms.git'],
+    ['/srv/vms.git', '/srv/vms.git'],
+    ['../vms.git', join(dir, '../vms.git')],
+    ['vms.git', join(dir, 'vms.git')],
+    ['~/vms.git', '/home/kate/vms.git'],
+  ])('gives git the remote %s as %s', (remote, url) => {
+    expect(load(`git: {remote: '${remote}'}\n${SSH}${HOSTS}`).git.remote).toBe(url);
+  });
+
+  it('reports every mistake at once, in the order of the file', () => {
+    const text = `state: 5
+git:
+  remote: /srv/vms.git
+  brnch: main
+hosts:
+  t01: {addres: a, port: 99999}
+  "-x": {address: "a b"}
+intervals: {poll: 60, drift: 5 minutes}
+log: {level: loud}
+`;
+    expect(mistakes(text)).toEqual([
+      '1:8: state: expected string, received number',
+      '4:3: unknown key "brnch" in git; did you mean "branch"?',
+      '6:8: hosts.t01.address is missing: expected string',
+      '6:9: unknown key "addres" in hosts.t01; did you mean "address"?',
+      '6:26: hosts.t01.port: Too big: expected number to be <=65535',
+      '7:3: hosts.-x: expected a host name: letters, digits, dot, dash, underscore',
+      '8:19: intervals.poll: expected a number with ms, s, m or h, as in 60s, up to 24h',
+      '8:30: intervals.drift: expected a number with ms, s, m or h, as in 60s, up to 24h; got "5 minutes"',
+      '9:14: log.level: expected one of "error"|"warn"|"info"|"debug"',
+    ]);
+  });
+
+  it.each([
+    ['hosts: {}', 'hosts: expected at least one host'],
+    ['hosts: {t01: {address: -oProxyCommand=x}}', 'hosts.t01.address: expected a DNS name or an IP address'],
+    ['hosts: {t01: {address: a, libvirtUri: "qemu+ssh://b/system"}}', 'hosts.t01.libvirtUri: expected a local URI'],
+    ['hosts: {t01: {address: a, socket: sock}}', 'hosts.t01.socket: expected an absolute path on the host'],
+    [
+      'hosts: {t01: {address: a, agent: true}}',
+      'hosts.t01: root@a is to use the ssh-agent, but $SSH_AUTH_SOCK is not set',
+    ],
+    ['hosts: {t01: {address: a}, t02: {address: A}}', 'hosts.t02: is the same host as t01 (A:22)'],
+  ])('refuses %s', (hosts, message) => {
+    expect(mistakes(`${GIT}${SSH}${hosts}`).join('\n')).toContain(message);
+  });
+
+  it.each([
+    ['remote: https://u:hunter2@forge/x.git', 'git.remote: the address of the git remote is wrong: it holds a password'],
+    ['remote: "ext::sh -c id"', 'git.remote: the address of the git remote is wrong'],
+    ['remote: /x, branch: --upload-pack=x', 'git.branch: "--upload-pack=x" is not the name of a git branch'],
+    ['remote: /x, path: ../other', 'git.path: "../other" is not a folder of the repository'],
+    ['remote: /x, notesRef: refs/heads/main', 'git.notesRef: expected a ref under refs/notes/'],
+  ])('refuses git: {%s}', (git, message) => {
+    const [mistake] = mistakes(`git: {${git}}\n${SSH}${HOSTS}`);
+    expect(mistake).toContain(message);
+    expect(mistake).not.toContain('hunter2');
+  });
+
+  it('says that a host has no way to log in', () => {
+    expect(mistakes(GIT + HOSTS)).toEqual([
+      '2:9: hosts.t01: root@10.0.0.1 has no way to log in: set ssh.key, ssh.agent, or one of them here',
+    ]);
+  });
+
+  it('reports what is no YAML with its place', () => {
+    expect(mistakes('git: {remote: /x\nhosts:')[0]).toMatch(/^\d+:\d+: /);
+  });
+});
+
+describe('secrets in operator.yaml', () => {
+  it.each([
+    ['http: {webhookSecret: hunter2}', 'http.webhookSecret: a secret is never written here'],
+    ['http: {webhookSecret: {value: hunter2}}', 'unknown key "value" in http.webhookSecret'],
+    ['http: {webhookSecret: {}}', 'http.webhookSecret: needs exactly one of file and env'],
+    ['http: {webhookSecret: {env: A, file: b}}', 'http.webhookSecret: needs exactly one of file and env'],
+    ['http: {webhookSecret: {env: NOT_SET}}', 'http.webhookSecret: the variable NOT_SET is not set'],
+    ['http: {webhookSecret: {file: nowhere}}', 'http.webhookSecret: ENOENT'],
+    ['ssh: {password: hunter2}', 'a secret is never written here'],
+  ])('refuses %s without repeating it', (line, message) => {
+    const all = mistakes(`${GIT}${HOSTS}${line}\n`).join('\n');
+    expect(all).toContain(message);
+    expect(all).not.toContain('hunter2');
+  });
+
+  it('refuses a secret file that others can read, and says what to type', () => {
+    const path = secretFile('open', 'hunter2', 0o644);
+    expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {file: open}}`)).toEqual([
+      `4:23: http.webhookSecret: ${path} can be read by others (mode 0644): chmod 600 ${path}`,
+    ]);
+  });
+
+  it('refuses an empty secret file', () => {
+    const path = secretFile('empty', '\n');
+    expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {file: empty}}`)[0]).toContain(`${path} is empty`);
+  });
+
+  it.each([
+    ['file', '{file: hook}', {}],
+    ['environment', '{env: HOOK}', { HOOK: 'hunter2' }],
+  ])('reads the webhook secret from its %s and shows it nowhere', (_where, place, more) => {
+    secretFile('hook', 'hunter2\n');
+    const config = load(`${GIT}${SSH}${HOSTS}http: {webhookSecret: ${place}}`, more);
+    expect(config.http.webhookSecret?.reveal()).toBe('hunter2');
+    expect(inspect(config, { depth: 9, showHidden: true })).not.toContain('hunter2');
+    expect(JSON.stringify(config)).not.toContain('hunter2');
+    expect(`${String(config.http.webhookSecret)}`).toBe('[secret]');
+  });
+
+  it('keeps the place of the git token, so that it can be rotated, and checks that it is there', () => {
+    const tokenFile = secretFile('token', 'hunter2');
+    const text = (place: string) => `git: {remote: 'https://forge/x.git', token: ${place}}\n${SSH}${HOSTS}`;
+    expect(load(text('{file: token, username: bot}')).git.credentials).toEqual({ tokenFile, username: 'bot' });
+    expect(load(text('{env: TOKEN}'), { TOKEN: 'hunter2' }).git.credentials).toEqual({ tokenEnv: 'TOKEN' });
+    expect(mistakes(text('{env: TOKEN}'))).toEqual(['1:45: git.token: the variable TOKEN is not set']);
+  });
+});
+
+describe('where operator.yaml is looked for', () => {
+  it('takes the path that is given, then the one in the environment', () => {
+    mkdirSync(join(dir, 'a'), { recursive: true });
+    const other = join(dir, 'a', 'other.yaml');
+    writeFileSync(other, GIT + SSH + HOSTS);
+    load(GIT + SSH + HOSTS);
+    expect(loadConfig(undefined, { ...env, KVM_GITOPS_CONFIG: other }).file).toBe(other);
+    expect(loadConfig(file, { ...env, KVM_GITOPS_CONFIG: other }).file).toBe(file);
+  });
+
+  it('names the file that it cannot read', () => {
+    const nowhere = join(dir, 'nowhere.yaml');
+    expect(() => loadConfig(nowhere, env)).toThrow(`the config cannot be read: ENOENT: no such file or directory, open '${nowhere}'`);
+  });
+});

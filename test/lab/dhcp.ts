@@ -1,0 +1,90 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Lab } from './lab.ts';
+import type { LabNetwork } from './network.ts';
+import { killRecorded, recordProcess } from './processes.ts';
+import { spawnTied } from './tied.ts';
+import { waitFor } from './wait.ts';
+
+export interface Lease {
+  readonly mac: string;
+  readonly ip: string;
+}
+
+/** A dnsmasq on the lab's bridge: a guest with a lease has booted. */
+export interface Dhcp {
+  /** Leases that it has given, oldest first. */
+  leases(): readonly Lease[];
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts it; done when it listens. Dynamic addresses are PREFIX.100 to PREFIX.199, those from .20 to .99 are free for
+ * tests. It ends with the lab.
+ */
+export async function startDhcp(lab: Lab): Promise<Dhcp> {
+  const folder = join(lab.dir, 'dhcp');
+  const processes = join(lab.dir, 'processes');
+  mkdirSync(folder, { recursive: true });
+  const [leaseFile, pidFile, spawnLog] = [
+    join(folder, 'leases'),
+    join(folder, 'pid'),
+    join(folder, 'start.log'),
+  ];
+  rmSync(pidFile, { force: true });
+  // In a pid namespace whose first process ends with its standard input, and takes dnsmasq along.
+  const isolate = [
+    'unshare',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    'bash',
+    '-c',
+    'dnsmasq "$@" && read -r _',
+    'dhcp',
+  ];
+  const fifo = join(folder, 'power');
+  const child = await spawnTied([...isolate, ...dnsmasqOptions(lab.network, folder)], {
+    log: spawnLog,
+    keep: lab.keep,
+    fifo,
+  });
+  await waitFor(
+    `dnsmasq on ${lab.network.bridge}`,
+    () => {
+      if (child.exitCode === null) return existsSync(pidFile);
+      throw new Error(readFileSync(spawnLog, 'utf8'));
+    },
+    { timeoutMs: 10_000, intervalMs: 10 },
+  );
+  if (child.pid !== undefined) recordProcess(processes, 'dnsmasq', child.pid);
+  return { leases: () => readLeases(leaseFile), stop: () => killRecorded(processes, 'dnsmasq') };
+}
+
+function dnsmasqOptions({ bridge, prefix }: LabNetwork, folder: string): readonly string[] {
+  return [
+    '--conf-file=/dev/null',
+    '--user=root',
+    `--log-facility=${join(folder, 'log')}`,
+    '--log-dhcp',
+    '--port=0',
+    `--interface=${bridge}`,
+    '--except-interface=lo',
+    '--bind-interfaces',
+    `--dhcp-range=${prefix}.100,${prefix}.199,255.255.255.0,1h`,
+    '--dhcp-authoritative',
+    '--no-ping',
+    `--dhcp-leasefile=${join(folder, 'leases')}`,
+    `--pid-file=${join(folder, 'pid')}`,
+  ];
+}
+
+/** A line is `EXPIRY MAC ADDRESS NAME CLIENT-ID`. */
+function readLeases(file: string): readonly Lease[] {
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.flatMap((line) => {
+    const [, mac, ip] = line.split(' ');
+    return mac === undefined || ip === undefined ? [] : [{ mac, ip }];
+  });
+}
