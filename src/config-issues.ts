@@ -18,7 +18,7 @@ export function explainConfigIssues(issues: readonly z.core.$ZodIssue[], written
 }
 
 /** The keys that operator.yaml may have at `path`, as the schema has them. */
-export function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
   let at: Node = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
   for (const step of path) at = asNode(at.properties?.[String(step)] ?? at.additionalProperties) ?? {};
   return Object.keys(at.properties ?? {});

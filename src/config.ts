@@ -95,7 +95,7 @@ function noConfig(): OperatorError {
   return new OperatorError(
     'E_CONFIG_INVALID',
     `there is no operator.yaml: neither ${usualPlaces().join(' nor ')}. Start from deploy/operator.example.yaml, or name the file with --config`,
-  )();
+  );
 }
 
 function readText(file: string): string {

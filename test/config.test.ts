@@ -25,7 +25,10 @@ function mistakes(text: string, more: Readonly<Record<string, string>> = {}): re
     load(text, more);
   } catch (error) {
     if (!(error instanceof OperatorError) || error.code !== 'E_CONFIG_INVALID') throw error;
-    return error.message.split('\n').slice(1).map((line) => line.trim().replace(`${file}:`, ''));
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().replace(`${file}:`, ''));
   }
   return [];
 }
@@ -147,7 +150,10 @@ log: {level: loud}
   it.each([
     ['hosts: {}', 'hosts: expected at least one host'],
     ['hosts: {t01: {address: -oProxyCommand=x}}', 'hosts.t01.address: expected a DNS name or an IP address'],
-    ['hosts: {t01: {address: a, libvirtUri: "qemu+ssh://b/system"}}', 'hosts.t01.libvirtUri: expected a local URI'],
+    [
+      'hosts: {t01: {address: a, libvirtUri: "qemu+ssh://b/system"}}',
+      'hosts.t01.libvirtUri: expected a local URI',
+    ],
     ['hosts: {t01: {address: a, socket: sock}}', 'hosts.t01.socket: expected an absolute path on the host'],
     [
       'hosts: {t01: {address: a, agent: true}}',
@@ -159,7 +165,10 @@ log: {level: loud}
   });
 
   it.each([
-    ['remote: https://u:hunter2@forge/x.git', 'git.remote: the address of the git remote is wrong: it holds a password'],
+    [
+      'remote: https://u:hunter2@forge/x.git',
+      'git.remote: the address of the git remote is wrong: it holds a password',
+    ],
     ['remote: "ext::sh -c id"', 'git.remote: the address of the git remote is wrong'],
     ['remote: /x, branch: --upload-pack=x', 'git.branch: "--upload-pack=x" is not the name of a git branch'],
     ['remote: /x, path: ../other', 'git.path: "../other" is not a folder of the repository'],
@@ -205,7 +214,9 @@ describe('secrets in operator.yaml', () => {
 
   it('refuses an empty secret file', () => {
     const path = secretFile('empty', '\n');
-    expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {file: empty}}`)[0]).toContain(`${path} is empty`);
+    expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {file: empty}}`)[0]).toContain(
+      `${path} is empty`,
+    );
   });
 
   it.each([
@@ -223,7 +234,10 @@ describe('secrets in operator.yaml', () => {
   it('keeps the place of the git token, so that it can be rotated, and checks that it is there', () => {
     const tokenFile = secretFile('token', 'hunter2');
     const text = (place: string) => `git: {remote: 'https://forge/x.git', token: ${place}}\n${SSH}${HOSTS}`;
-    expect(load(text('{file: token, username: bot}')).git.credentials).toEqual({ tokenFile, username: 'bot' });
+    expect(load(text('{file: token, username: bot}')).git.credentials).toEqual({
+      tokenFile,
+      username: 'bot',
+    });
     expect(load(text('{env: TOKEN}'), { TOKEN: 'hunter2' }).git.credentials).toEqual({ tokenEnv: 'TOKEN' });
     expect(mistakes(text('{env: TOKEN}'))).toEqual(['1:45: git.token: the variable TOKEN is not set']);
   });
@@ -241,6 +255,8 @@ describe('where operator.yaml is looked for', () => {
 
   it('names the file that it cannot read', () => {
     const nowhere = join(dir, 'nowhere.yaml');
-    expect(() => loadConfig(nowhere, env)).toThrow(`the config cannot be read: ENOENT: no such file or directory, open '${nowhere}'`);
+    expect(() => loadConfig(nowhere, env)).toThrow(
+      `the config cannot be read: ENOENT: no such file or directory, open '${nowhere}'`,
+    );
   });
 });

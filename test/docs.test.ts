@@ -32,7 +32,8 @@ describe('deploy/operator.example.yaml', () => {
   it('is a valid config with everything in it that is commented out', () => {
     const dir = mkdtempSync(join(tmpdir(), 'kg-docs-'));
     try {
-      for (const name of ['git_token', 'webhook_secret']) writeFileSync(join(dir, name), 'x', { mode: 0o600 });
+      for (const name of ['git_token', 'webhook_secret'])
+        writeFileSync(join(dir, name), 'x', { mode: 0o600 });
       const all = example.replace(/^( *)# (?=( *)[a-zA-Z]+:)/gm, '$1').replaceAll('/etc/kvm-gitops/', '');
       writeFileSync(join(dir, 'operator.yaml'), all);
       const config = loadConfig(join(dir, 'operator.yaml'), { HOME: '/root', SSH_AUTH_SOCK: '/run/agent' });
@@ -55,7 +56,11 @@ describe('deploy/operator.example.yaml', () => {
 /** The rows of the first table after a heading. */
 function rowsOf(heading: string): readonly string[] {
   const [, section = ''] = readme.split(`## ${heading}\n`);
-  const table = section.split('\n## ')[0]?.split('\n').filter((line) => line.startsWith('| `')) ?? [];
+  const table =
+    section
+      .split('\n## ')[0]
+      ?.split('\n')
+      .filter((line) => line.startsWith('| `')) ?? [];
   return table;
 }
 
@@ -77,7 +82,8 @@ function configRows(): readonly string[] {
 function rowsUnder(schema: JsonSchema, prefix: string): readonly string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const key = `${prefix}${name}`;
-    const inside = typeof property.additionalProperties === 'object' ? property.additionalProperties : property;
+    const inside =
+      typeof property.additionalProperties === 'object' ? property.additionalProperties : property;
     const isGroup = inside.properties !== undefined;
     const row = `| \`${key}\` | ${isGroup ? '' : defaultOf(property, schema.required?.includes(name))} | ${property.description} |`;
     return [row, ...rowsUnder(inside, inside === property ? `${key}.` : `${key}.NAME.`)];

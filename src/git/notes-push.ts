@@ -11,10 +11,19 @@ const OUTBOX = 'refs/kvm-gitops/outbox';
 const REFUSED =
   /hook declined|permission denied|authentication failed|could not read (?:username|password)|dubious ownership|returned error: 40[13]|service not enabled|access denied|read[- ]only|not allowed|protected|hidden ref|not permitted|write access/i;
 
-/** Whether the remote does not let us write, as opposed to being away or having been quicker. */
+/** Whether the remote does not let us write, as opposed to being away or another writer having been quicker. */
 export function isRefused(error: unknown): boolean {
+  return REFUSED.test(outputOf(error));
+}
+
+/** Whether the remote answered and did not take it: as a rule because another writer was quicker. */
+export function isRejected(error: unknown): boolean {
+  return /^!\t/m.test(outputOf(error));
+}
+
+function outputOf(error: unknown): string {
   const cause = error instanceof OperatorError ? error.cause : error;
-  return cause instanceof GitFailure && cause.kind === 'exit' && REFUSED.test(cause.output);
+  return cause instanceof GitFailure && cause.kind === 'exit' ? cause.output : '';
 }
 
 /**

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, OperatorError } from '../errors.ts';
 import type { Notes } from '../ports.ts';
 import type { GitLog, Mirror } from './mirror.ts';
-import { isRefused, pushNotes } from './notes-push.ts';
+import { isRefused, isRejected, pushNotes } from './notes-push.ts';
 
 export interface NotesSettings {
   readonly mirror: Mirror;
@@ -31,6 +31,8 @@ export const NOTES_REF = 'refs/notes/kvm-gitops';
 
 const FIRST_DELAY_MS = 50;
 const WORTH_A_WARNING = 5;
+/** Whoever was only slower than another writer need not wait long, however often it happens. */
+const RACE_DELAY_MS = 500;
 
 /** A writer that pushes without force, one batch at a time, and tries until every note is there. */
 export function createNotes(settings: NotesSettings): NotesWriter {
@@ -47,6 +49,7 @@ class Writer implements NotesWriter {
   #wake = new AbortController();
   #failures = 0;
   #refused = false;
+  #outrun = false;
   #warned = false;
   #problem: OperatorError | undefined;
   #listeners = new Set<() => void>();
@@ -120,6 +123,7 @@ class Writer implements NotesWriter {
 
   #failed(error: unknown): void {
     this.#refused = isRefused(error);
+    this.#outrun = isRejected(error) && !this.#refused;
     this.#failures += 1;
     this.#problem =
       error instanceof OperatorError
@@ -129,7 +133,7 @@ class Writer implements NotesWriter {
       ? 'the remote refuses git notes; results stand in the journal only'
       : 'git notes could not be pushed, trying on';
     // A lost race is common and mends itself; only what lasts is worth a warning.
-    const lasts = this.#refused || this.#failures >= WORTH_A_WARNING;
+    const lasts = this.#refused || (this.#failures >= WORTH_A_WARNING && !this.#outrun);
     const level = lasts && !this.#warned ? 'warn' : 'debug';
     this.#warned ||= lasts;
     this.#settings.log[level]({ err: this.#problem, ref: this.#ref, pending: this.pending }, message);
@@ -137,10 +141,11 @@ class Writer implements NotesWriter {
 
   async #rest(): Promise<void> {
     const { maxDelayMs = 60_000, refusedDelayMs = 600_000 } = this.#settings;
-    const delayMs = Math.min(maxDelayMs, FIRST_DELAY_MS * 2 ** Math.min(this.#failures, 20));
+    const cap = this.#outrun ? RACE_DELAY_MS : maxDelayMs;
+    const delayMs = Math.min(cap, FIRST_DELAY_MS * 2 ** Math.min(this.#failures, 20));
     this.#wake = new AbortController();
     if (this.#stopping.signal.aborted) return;
-    const jittered = (this.#refused ? refusedDelayMs : delayMs) * (0.5 + Math.random() / 2);
+    const jittered = (this.#refused ? refusedDelayMs : delayMs) * (0.2 + 0.8 * Math.random());
     // It only ever ends early because somebody wants a try now, or none any more.
     await sleep(jittered, undefined, { signal: this.#wake.signal }).catch(() => undefined);
   }

@@ -51,11 +51,11 @@ export class RpcConnection {
   readonly #streams = new Map<number, { number: number; sink: StreamSink }>();
   readonly #eventListeners = new Set<(event: RawEvent) => void>();
   readonly #closeListeners = new Set<(error: ConnectionClosedError) => void>();
+  /** Pings and pongs that wait for room; one of each is enough. */
+  readonly #keepaliveDue = new Set<number>();
   #drained: (() => void)[] = [];
   #holders = 0;
   #flushAsked = false;
-  #pingDue = false;
-  #pongDue = false;
   #closed: ConnectionClosedError | undefined;
 
   constructor(stream: Duplex, options: RpcOptions = {}) {
@@ -64,7 +64,7 @@ export class RpcConnection {
     this.#keepalive = options.keepalive && this.#watch(options.keepalive);
     stream.on('data', (chunk: Buffer) => this.#read(chunk));
     stream.on('drain', () => this.#flush());
-    for (const end of ['end', 'close']) stream.on(end, () => this.#fail(this.#endReason()));
+    for (const end of ['end', 'close']) stream.on(end, () => this.#ended());
     stream.on('error', (error) => this.#fail(`the connection to libvirt broke: ${error.message}`, error));
   }
 
@@ -213,10 +213,9 @@ export class RpcConnection {
 
   #nextBatch(): Buffer {
     const writer = new XdrWriter();
-    if (this.#pongDue) writePacket(writer, keepaliveHeader(KEEPALIVE.pong), nothing, undefined);
-    if (this.#pingDue) writePacket(writer, keepaliveHeader(KEEPALIVE.ping), nothing, undefined);
-    this.#pongDue = false;
-    this.#pingDue = false;
+    for (const procedure of this.#keepaliveDue)
+      writePacket(writer, keepaliveHeader(procedure), nothing, undefined);
+    this.#keepaliveDue.clear();
     this.#calls.writeNext(writer, WRITE_BATCH_BYTES);
     return writer.finish();
   }
@@ -226,8 +225,10 @@ export class RpcConnection {
     try {
       this.#splitter.push(chunk);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#fail(`the peer does not speak libvirt's protocol: ${message}`, error);
+      this.#fail(
+        `the peer does not speak libvirt's protocol: ${error instanceof Error ? error.message : ''}`,
+        error,
+      );
     }
   }
 
@@ -245,8 +246,7 @@ export class RpcConnection {
 
   #receiveKeepalive(packet: Packet): void {
     if (packet.procedure === KEEPALIVE.ping) {
-      this.#pongDue = true;
-      this.#flush();
+      this.#sendKeepalive(KEEPALIVE.pong);
     } else if (packet.procedure !== KEEPALIVE.pong) {
       throw new ProtocolError(`keepalive procedure ${packet.procedure} is unknown`);
     }
@@ -273,21 +273,23 @@ export class RpcConnection {
     for (const listener of this.#eventListeners) queueMicrotask(() => listener(event));
   }
 
+  #sendKeepalive(procedure: number): void {
+    this.#keepaliveDue.add(procedure);
+    this.#flush();
+  }
+
   #watch(options: KeepaliveOptions): Keepalive {
     return new Keepalive(options, {
-      ping: () => {
-        this.#pingDue = true;
-        this.#flush();
-      },
+      ping: () => this.#sendKeepalive(KEEPALIVE.ping),
       excused: () => this.#calls.size >= CALLS_THAT_MAY_SILENCE_DAEMON || this.#stream.isPaused(),
       silent: (afterMs) => this.#fail(`libvirt has been silent for ${afterMs} ms`),
     });
   }
 
-  #endReason(): string {
-    return this.#splitter.midPacket
-      ? 'libvirt closed the connection in the middle of a packet'
-      : 'libvirt closed the connection';
+  #ended(): void {
+    this.#fail(
+      `libvirt closed the connection${this.#splitter.midPacket ? ' in the middle of a packet' : ''}`,
+    );
   }
 
   #fail(reason: string, cause?: unknown): void {

@@ -45,7 +45,8 @@ describe.skipIf(!hasSshd)('host keys of a real sshd', () => {
   );
 
   it('accepts a hashed entry', async () => {
-    const hash = (file: string) => void execFileSync('ssh-keygen', ['-q', '-H', '-f', file], { stdio: 'ignore' });
+    const hash = (file: string) =>
+      void execFileSync('ssh-keygen', ['-q', '-H', '-f', file], { stdio: 'ignore' });
     expect(await accepts({ knownHosts: known([`${name()} ${hostKey('ssh-ed25519')}`], hash) })).toBe(true);
   });
 
@@ -61,10 +62,14 @@ describe.skipIf(!hasSshd)('host keys of a real sshd', () => {
     const knownHosts = known([`[127.0.0.1]:${sshd.port + 1} ${hostKey('ssh-ed25519')}`]);
     await expect(accepts({ knownHosts })).rejects.toMatchObject({
       code: 'E_SSH_HOST_KEY',
-      message: expect.stringMatching(/^host 't01': 127\.0\.0\.1:\d+ offered the key ssh-ed25519 SHA256:\S+, which is unknown/),
+      message: expect.stringMatching(
+        /^host 't01': 127\.0\.0\.1:\d+ offered the key ssh-ed25519 SHA256:\S+, which is unknown/,
+      ),
       context: { host: 't01', knownHosts, fingerprint: printOf(hostKey('ssh-ed25519')) },
     });
-    await expect(accepts({ knownHosts })).rejects.toThrow(`ssh-keyscan -p ${sshd.port} 127.0.0.1 >> ${knownHosts}`);
+    await expect(accepts({ knownHosts })).rejects.toThrow(
+      `ssh-keyscan -p ${sshd.port} 127.0.0.1 >> ${knownHosts}`,
+    );
   });
 
   it('takes a known_hosts file that is not there for an empty one', async () => {
@@ -85,14 +90,18 @@ describe.skipIf(!hasSshd)('host keys of a real sshd', () => {
     expect(error).toMatchObject({ code: 'E_SSH_HOST_KEY', message: expect.stringContaining('HAS CHANGED') });
     expect(error).toMatchObject({ message: expect.stringContaining(printOf(hostKey('ssh-ed25519'))) });
     expect(error).toMatchObject({ message: expect.stringContaining(`${printOf(other)} (line 2)`) });
-    expect(error).toMatchObject({ message: expect.stringContaining(`ssh-keygen -R '${name()}' -f ${knownHosts}`) });
+    expect(error).toMatchObject({
+      message: expect.stringContaining(`ssh-keygen -R '${name()}' -f ${knownHosts}`),
+    });
   });
 
   it('refuses a key of another type than the known one as changed', async () => {
     const knownHosts = known([`[127.0.0.1]:${rsaOnly.port} ${other}`]);
     await expect(accepts({ port: rsaOnly.port, knownHosts })).rejects.toMatchObject({
       code: 'E_SSH_HOST_KEY',
-      message: expect.stringMatching(/offered the key ssh-rsa SHA256:\S+, but .* knows ssh-ed25519 .*HAS CHANGED/),
+      message: expect.stringMatching(
+        /offered the key ssh-rsa SHA256:\S+, but .* knows ssh-ed25519 .*HAS CHANGED/,
+      ),
     });
   });
 

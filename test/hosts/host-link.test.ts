@@ -3,7 +3,13 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { OperatorError } from '../../src/errors.ts';
-import { connectHost, HostLink, type LinkState, pauseAfter, type Session } from '../../src/hosts/host-link.ts';
+import {
+  connectHost,
+  HostLink,
+  type LinkState,
+  pauseAfter,
+  type Session,
+} from '../../src/hosts/host-link.ts';
 import { hasSshd, startSshd } from './sshd.ts';
 
 describe('pauseAfter', () => {
@@ -26,7 +32,8 @@ describe('HostLink', () => {
   /** A host whose connects are counted and answered by the test. */
   function lab() {
     const states: LinkState[] = [];
-    const dials: { succeed(client: string): () => void; fail(error: Error): void; signal: AbortSignal }[] = [];
+    const dials: { succeed(client: string): () => void; fail(error: Error): void; signal: AbortSignal }[] =
+      [];
     const closed: string[] = [];
     const link = new HostLink<string>({
       name: 't01',

@@ -96,7 +96,9 @@ describe('knownKeys on files that OpenSSH made', () => {
     const name = port === 22 ? host : `[${host}]:${port}`;
     expect(execFileSync('ssh-keygen', ['-F', name, '-f', file], { encoding: 'utf8' })).toContain(base64);
     expect(readFileSync(file, 'utf8')).not.toContain(host);
-    expect(knownKeys(readFileSync(file, 'utf8'), host, port).keys.map((found) => found.base64)).toEqual([base64]);
+    expect(knownKeys(readFileSync(file, 'utf8'), host, port).keys.map((found) => found.base64)).toEqual([
+      base64,
+    ]);
   });
 
   it('finds nothing for a host that is not there', () => {
@@ -113,7 +115,10 @@ describe('knownKeys on files that OpenSSH made', () => {
     const sshd = await startSshd({ hostKeyTypes: ['ed25519', 'rsa', 'ecdsa'] });
     try {
       const args = ['-p', `${sshd.port}`, '127.0.0.1'];
-      const scanned = execFileSync('ssh-keyscan', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+      const scanned = execFileSync('ssh-keyscan', args, {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
       const found = knownKeys(scanned, '127.0.0.1', sshd.port);
       expect(found.problems).toEqual([]);
       expect(found.keys.map((one) => `${one.type} ${one.base64}`).toSorted()).toEqual(

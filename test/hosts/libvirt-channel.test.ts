@@ -88,7 +88,11 @@ describe.skipIf(!hasSshd)('openLibvirtChannel over a real sshd', () => {
   it('takes virt-ssh-helper when the socket is not to be had', async () => {
     install(sshd, 'virt-ssh-helper', `test "$1" = qemu:///system && ${pipeTo(socket())}`);
     const channel = await open({ socket: '/nowhere' });
-    expect(channel).toMatchObject({ way: 'virt-ssh-helper', detail: 'virt-ssh-helper qemu:///system', client: 'ping' });
+    expect(channel).toMatchObject({
+      way: 'virt-ssh-helper',
+      detail: 'virt-ssh-helper qemu:///system',
+      client: 'ping',
+    });
     channel.stream.destroy();
   });
 
@@ -106,7 +110,10 @@ describe.skipIf(!hasSshd)('openLibvirtChannel over a real sshd', () => {
     install(sshd, 'sudo', 'test "$1" = -n && shift && exec "$@"');
     install(sshd, 'virt-ssh-helper', pipeTo(socket()));
     const channel = await open({ sudo: true });
-    expect(channel).toMatchObject({ way: 'virt-ssh-helper', detail: 'sudo -n virt-ssh-helper qemu:///system' });
+    expect(channel).toMatchObject({
+      way: 'virt-ssh-helper',
+      detail: 'sudo -n virt-ssh-helper qemu:///system',
+    });
     channel.stream.destroy();
   });
 
@@ -114,7 +121,9 @@ describe.skipIf(!hasSshd)('openLibvirtChannel over a real sshd', () => {
     install(sshd, 'virt-ssh-helper', 'echo "error: failed to connect" >&2; exit 1');
     const message = await open({ socket: '/nowhere' }).catch((error: unknown) => String(error));
     expect(message).toContain(`host 't01': SSH works, but no way leads to libvirt (qemu:///system)`);
-    expect(message).toContain(`streamlocal /nowhere: no such socket, or user ${sshd.target.user} may not use it`);
+    expect(message).toContain(
+      `streamlocal /nowhere: no such socket, or user ${sshd.target.user} may not use it`,
+    );
     expect(message).toContain('virt-ssh-helper qemu:///system: error: failed to connect, exit code 1');
     expect(message).toMatch(/nc -U \/nowhere: .*nc.*(not found|No such file)/);
   });
@@ -206,21 +215,30 @@ describe.skipIf(!hasSshd)('the least privilege that deploy/README.md describes',
     });
   });
 
-  it.each(['AllowTcpForwarding no', 'PermitOpen none'])('sshd with %s forwards no socket either', async (line) => {
-    await withSocket({ config: [line] }, async (ssh, path) => {
-      await expect(ssh.openSocket(path)).rejects.toThrow('open failed');
-    });
-  });
+  it.each(['AllowTcpForwarding no', 'PermitOpen none'])(
+    'sshd with %s forwards no socket either',
+    async (line) => {
+      await withSocket({ config: [line] }, async (ssh, path) => {
+        await expect(ssh.openSocket(path)).rejects.toThrow('open failed');
+      });
+    },
+  );
 
   it('a key with a forced command reaches libvirt by that command alone', async () => {
     const sshd = await startSshd({ authorize: 'restrict,command="virt-ssh-helper qemu:///system"' });
-    writeFileSync(join(sshd.bin, 'virt-ssh-helper'), '#!/bin/sh\ntest "$1" = qemu:///system && exec cat\n', { mode: 0o755 });
+    writeFileSync(join(sshd.bin, 'virt-ssh-helper'), '#!/bin/sh\ntest "$1" = qemu:///system && exec cat\n', {
+      mode: 0o755,
+    });
     const ssh = await connectSsh(sshd.target);
     try {
-      const channel = await openLibvirtChannel(ssh, { uri: 'qemu:///system', sudo: false }, async (stream) => {
-        stream.write('ping');
-        return String((await once(stream, 'data'))[0]);
-      });
+      const channel = await openLibvirtChannel(
+        ssh,
+        { uri: 'qemu:///system', sudo: false },
+        async (stream) => {
+          stream.write('ping');
+          return String((await once(stream, 'data'))[0]);
+        },
+      );
       expect(channel).toMatchObject({ way: 'virt-ssh-helper', client: 'ping' });
       const { stdout } = await ssh.exec(['id'], { input: 'still the helper' });
       expect(stdout).toBe('still the helper');

@@ -47,14 +47,19 @@ describe.skipIf(!hasSshd)('SSH to a real sshd', () => {
 
     it('runs more commands at once than sshd has sessions', async () => {
       const ssh = await connect();
-      const results = await Promise.all(Array.from({ length: 30 }, (_, index) => ssh.exec(['echo', `${index}`])));
+      const results = await Promise.all(
+        Array.from({ length: 30 }, (_, index) => ssh.exec(['echo', `${index}`])),
+      );
       expect(results.map(({ stdout }) => Number(stdout))).toEqual(results.map((_, index) => index));
     });
 
     it('ends a command that takes too long, and the connection stays good', async () => {
       const ssh = await connect();
       const slow = ssh.exec(['sleep', '30'], { timeoutMs: 100 });
-      await expect(slow).rejects.toMatchObject({ code: 'E_TIMEOUT', message: expect.stringContaining('0.1 s') });
+      await expect(slow).rejects.toMatchObject({
+        code: 'E_TIMEOUT',
+        message: expect.stringContaining('0.1 s'),
+      });
       expect(await ssh.exec(['true'])).toMatchObject({ code: 0 });
     });
 
@@ -161,7 +166,9 @@ describe.skipIf(!hasSshd)('SSH to a real sshd', () => {
     const running = ssh.exec(['true']).then(() => ssh.exec(['sleep', '20']));
     process.kill(Number(session), 'SIGSTOP');
     try {
-      await expect(running).rejects.toMatchObject({ code: expect.stringMatching(/E_OUTCOME_UNKNOWN|E_SSH_/) });
+      await expect(running).rejects.toMatchObject({
+        code: expect.stringMatching(/E_OUTCOME_UNKNOWN|E_SSH_/),
+      });
       expect((await ssh.closed).message).toContain('Keepalive timeout');
     } finally {
       process.kill(Number(session), 'SIGKILL');

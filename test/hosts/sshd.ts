@@ -39,11 +39,11 @@ export async function startSshd(
   );
   const port = await freePort();
   const hostKeys = hostKeyFiles.map((file) => publicKey(`${file}.pub`));
-  writeFileSync(join(dir, 'sshd_config'), configText({ dir, bin, port, hostKeyFiles, more: options.config ?? [] }));
   writeFileSync(
-    join(dir, 'known_hosts'),
-    hostKeys.map((key) => `[127.0.0.1]:${port} ${key}\n`).join(''),
+    join(dir, 'sshd_config'),
+    configText({ dir, bin, port, hostKeyFiles, more: options.config ?? [] }),
   );
+  writeFileSync(join(dir, 'known_hosts'), hostKeys.map((key) => `[127.0.0.1]:${port} ${key}\n`).join(''));
   const child = await listen(join(dir, 'sshd_config'));
   return {
     dir,

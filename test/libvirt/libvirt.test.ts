@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LibvirtError } from '../../src/libvirt/errors.ts';
 import type { DomainEvent } from '../../src/libvirt/events.ts';
 import { type Libvirt, openLibvirt } from '../../src/libvirt/libvirt.ts';
@@ -231,16 +231,21 @@ describe('events.subscribe', () => {
       event: 77,
       detail: 1,
     });
-    const unsubscribed = unsubscribe();
-    const [first, second] = [await peer.packet(4), await peer.packet(5)];
-    expect(
-      [first, second].map((p) => argsOf('connectDomainEventCallbackDeregisterAny', p).callbackId),
-    ).toEqual([11, 12]);
-    for (const { serial } of [first, second])
-      peer.reply('connectDomainEventCallbackDeregisterAny', serial, undefined);
-    await unsubscribed;
+    await vi.waitFor(() => expect(seen).toHaveLength(3));
     expect(seen).toEqual([
       { kind: 'lifecycle', domain, event: 5, eventName: 'stopped', detail: 1, detailName: 'destroyed' },
+      { kind: 'metadata', domain, type: 2, uri: 'urn:x' },
+      { kind: 'lifecycle', domain, event: 77, eventName: 'unknown', detail: 1, detailName: 'unknown' },
     ]);
+
+    const unsubscribed = unsubscribe();
+    const calls = [await peer.packet(4), await peer.packet(5)];
+    expect(calls.map((call) => argsOf('connectDomainEventCallbackDeregisterAny', call).callbackId)).toEqual([
+      11, 12,
+    ]);
+    peer.event(domainLifecycle.number, domainLifecycle.body, { callbackId: 11, domain, event: 5, detail: 1 });
+    for (const { serial } of calls) peer.reply('connectDomainEventCallbackDeregisterAny', serial, undefined);
+    await unsubscribed;
+    expect(seen).toHaveLength(3);
   });
 });
