@@ -10,6 +10,7 @@ import {
   secretError,
   secretFields,
 } from './config-values.ts';
+import { checkNotesRef, NOTES_REF } from './git/notes.ts';
 import { checkBranch, checkFolder, parseRemote } from './git/remote.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -120,11 +121,7 @@ function gitSchema(context: ConfigContext) {
         .describe('Login to an SSH remote.'),
       token: tokenSchema(context),
       notes: z.boolean().prefault(true).describe('Write the result of each commit back as a git note.'),
-      notesRef: z
-        .string()
-        .regex(/^refs\/notes\/[A-Za-z0-9][A-Za-z0-9_/-]*$/, 'expected a ref under refs/notes/')
-        .prefault('refs/notes/kvm-gitops')
-        .describe('Where the notes are.'),
+      notesRef: checkedText(checkNotesRef).prefault(NOTES_REF).describe('Where the notes are.'),
       author: z
         .strictObject({
           name: z.string().min(1).prefault('kvm-gitops').describe('Name that the notes are written under.'),

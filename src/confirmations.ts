@@ -4,6 +4,8 @@ import { OperatorError } from './errors.ts';
 import type { Clock, Confirmations } from './ports.ts';
 
 export interface ConfirmationStore extends Confirmations {
+  /** Where they are; made when the first one comes. */
+  readonly folder: string;
   /** Confirms what a hash names, for a day. E_USAGE for what is no hash. */
   add(hash: string, who: string): Promise<void>;
 }
@@ -22,6 +24,7 @@ const HASH = /^[0-9a-f]{8,64}$/;
 export function openConfirmations(dir: string, clock: Clock): ConfirmationStore {
   const folder = join(dir, 'confirmations');
   return {
+    folder,
     has: async (hash) => HASH.test(hash) && isValid(join(folder, hash), hash, clock.now()),
     add: async (hash, who) => {
       if (!HASH.test(hash)) {

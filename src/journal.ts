@@ -11,6 +11,8 @@ export interface JournalOptions {
 }
 
 export interface OpenJournal extends Journal {
+  /** Every commit that has a report, in the order of their first ones. */
+  commits(): Promise<readonly string[]>;
   /** The last reports, newest first. */
   recent(limit: number): Promise<readonly Report[]>;
   close(): Promise<void>;
@@ -52,6 +54,7 @@ export async function openJournal(dir: string, options: JournalOptions = {}): Pr
       return done;
     },
     of: (sha) => readAll(state, state.bySha.get(sha) ?? []),
+    commits: async () => [...state.bySha.keys()],
     last: async () => (await readAll(state, state.entries.slice(-1)))[0],
     recent: async (limit) =>
       (await readAll(state, limit > 0 ? state.entries.slice(-limit) : [])).toReversed(),

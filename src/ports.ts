@@ -1,13 +1,10 @@
 import type { VolumeRef } from './core/mark.ts';
 import type { ObservedState } from './core/observed.ts';
 import type { Report, Revision } from './core/report.ts';
+import type { SourceFile } from './core/source-file.ts';
 import type { Step } from './core/step.ts';
 
-/** A file of the manifests repository, read from git's object database. */
-export interface SourceFile {
-  readonly path: string;
-  readonly content: string;
-}
+export type { SourceFile };
 
 /** One commit with all that is in it for us. */
 export interface Snapshot {

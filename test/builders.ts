@@ -10,7 +10,7 @@ import type {
   UnknownHost,
 } from '../src/core/observed.ts';
 import type { Report, Revision, StepResult } from '../src/core/report.ts';
-import type { RemoveStep, Step } from '../src/core/step.ts';
+import type { Held, RemoveStep } from '../src/core/step.ts';
 
 export const GIB = 1024 ** 3;
 export const CLUSTER = 'lab';
@@ -152,7 +152,7 @@ export function observedState(...hosts: readonly ObservedHost[]): ObservedState 
 }
 
 /** `create web on a`: a plan in words, for assertions. */
-export function inWords(steps: readonly Pick<Step, 'kind' | 'vm' | 'host'>[]): string[] {
+export function inWords(steps: readonly Pick<Held, 'kind' | 'vm' | 'host'>[]): string[] {
   return steps.map(({ kind, vm, host }) => `${kind} ${vm} on ${host}`);
 }
 

@@ -19,6 +19,7 @@ function load(text: string, more: Readonly<Record<string, string>> = {}) {
   writeFileSync(file, text);
   return loadConfig(file, { ...env, ...more });
 }
+const withToken = (place: string) => `git: {remote: 'https://forge/x.git', token: ${place}}\n${SSH}${HOSTS}`;
 /** What is wrong with a config, a line each, without the file's name. */
 function mistakes(text: string, more: Readonly<Record<string, string>> = {}): readonly string[] {
   try {
@@ -172,7 +173,7 @@ log: {level: loud}
     ['remote: "ext::sh -c id"', 'git.remote: the address of the git remote is wrong'],
     ['remote: /x, branch: --upload-pack=x', 'git.branch: "--upload-pack=x" is not the name of a git branch'],
     ['remote: /x, path: ../other', 'git.path: "../other" is not a folder of the repository'],
-    ['remote: /x, notesRef: refs/heads/main', 'git.notesRef: expected a ref under refs/notes/'],
+    ['remote: /x, notesRef: refs/heads/main', 'git.notesRef: "refs/heads/main" is no notes ref'],
   ])('refuses git: {%s}', (git, message) => {
     const [mistake] = mistakes(`git: {${git}}\n${SSH}${HOSTS}`);
     expect(mistake).toContain(message);
@@ -228,18 +229,19 @@ describe('secrets in operator.yaml', () => {
     expect(config.http.webhookSecret?.reveal()).toBe('hunter2');
     expect(inspect(config, { depth: 9, showHidden: true })).not.toContain('hunter2');
     expect(JSON.stringify(config)).not.toContain('hunter2');
-    expect(`${String(config.http.webhookSecret)}`).toBe('[secret]');
+    expect(String(config.http.webhookSecret)).toBe('[secret]');
   });
 
   it('keeps the place of the git token, so that it can be rotated, and checks that it is there', () => {
     const tokenFile = secretFile('token', 'hunter2');
-    const text = (place: string) => `git: {remote: 'https://forge/x.git', token: ${place}}\n${SSH}${HOSTS}`;
-    expect(load(text('{file: token, username: bot}')).git.credentials).toEqual({
+    expect(load(withToken('{file: token, username: bot}')).git.credentials).toEqual({
       tokenFile,
       username: 'bot',
     });
-    expect(load(text('{env: TOKEN}'), { TOKEN: 'hunter2' }).git.credentials).toEqual({ tokenEnv: 'TOKEN' });
-    expect(mistakes(text('{env: TOKEN}'))).toEqual(['1:45: git.token: the variable TOKEN is not set']);
+    expect(load(withToken('{env: TOKEN}'), { TOKEN: 'hunter2' }).git.credentials).toEqual({
+      tokenEnv: 'TOKEN',
+    });
+    expect(mistakes(withToken('{env: TOKEN}'))).toEqual(['1:45: git.token: the variable TOKEN is not set']);
   });
 });
 

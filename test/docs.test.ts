@@ -47,50 +47,46 @@ describe('deploy/operator.example.yaml', () => {
   it('shows every key that README.md lists', () => {
     const shown = new Set([...example.matchAll(/^[ #]*([a-zA-Z]+):/gm)].map(([, key]) => key));
     const keys = configRows().map((row) => /([A-Za-z]+)` \|/.exec(row)?.[1]);
-    // Each of these is shown elsewhere in the file under the same name, or in a comment beside its alternative.
-    const elsewhere = new Set(['env', 'direct', 'libvirtUri', 'NAME']);
+    // In a comment beside its alternative.
+    const elsewhere = new Set(['env']);
     expect(keys.filter((key) => !shown.has(key) && !elsewhere.has(key ?? ''))).toEqual([]);
   });
 });
 
-/** The rows of the first table after a heading. */
+/** The rows of the table under a heading, without the spaces that line them up. */
 function rowsOf(heading: string): readonly string[] {
   const [, section = ''] = readme.split(`## ${heading}\n`);
-  const table =
-    section
-      .split('\n## ')[0]
-      ?.split('\n')
-      .filter((line) => line.startsWith('| `')) ?? [];
-  return table;
+  const lines = section.split('\n## ')[0]?.split('\n') ?? [];
+  return lines.filter((line) => line.startsWith('| `')).map(oneSpaced);
 }
 
-interface JsonSchema {
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly additionalProperties?: JsonSchema | boolean;
-  readonly required?: readonly string[];
+function oneSpaced(row: string): string {
+  return row.replaceAll(/ +/g, ' ');
 }
+
+type JsonSchema = z.core.JSONSchema.JSONSchema;
 
 /** The table as the schema has it: `| key | default | meaning |`. */
 function configRows(): readonly string[] {
   const schema = writtenConfig({ folder: '/', env: {}, home: '/' });
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
-  return rowsUnder(json as JsonSchema, '');
+  return rowsUnder(json, '');
 }
 
 function rowsUnder(schema: JsonSchema, prefix: string): readonly string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+    if (typeof property === 'boolean') return [];
     const key = `${prefix}${name}`;
     const inside =
       typeof property.additionalProperties === 'object' ? property.additionalProperties : property;
     const isGroup = inside.properties !== undefined;
     const row = `| \`${key}\` | ${isGroup ? '' : defaultOf(property, schema.required?.includes(name))} | ${property.description} |`;
-    return [row, ...rowsUnder(inside, inside === property ? `${key}.` : `${key}.NAME.`)];
+    return [oneSpaced(row), ...rowsUnder(inside, inside === property ? `${key}.` : `${key}.NAME.`)];
   });
 }
 
 function defaultOf(property: JsonSchema, required: boolean | undefined): string {
-  if (property.default !== undefined) return `\`${String(property.default)}\``;
+  const { default: value } = property;
+  if (value !== undefined) return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
   return required ? 'required' : '';
 }

@@ -12,15 +12,17 @@ export interface AddressRange {
 /** Reads `10.0.0.0/16`, `10.1.0.10-10.1.0.99` or `10.1.0.7`; text says what is wrong with it. */
 export function parseAddressRange(text: string): AddressRange | string {
   if (text.includes('/')) return parseNetwork(text);
-  const [first, last = first, ...more] = text.split('-').map((part) => addressNumber(part.trim()));
-  if (first === undefined || last === undefined || more.length > 0) {
+  const ends = text.split('-');
+  const first = addressNumber(ends[0]?.trim() ?? '');
+  const last = addressNumber(ends.at(-1)?.trim() ?? '');
+  if (first === undefined || last === undefined || ends.length > 2) {
     return 'expected a network such as 10.0.0.0/16, a range such as 10.1.0.10-10.1.0.99, or an address';
   }
   return first > last ? 'the range ends before it begins' : { text, first, last, isNetwork: false };
 }
 
 /** The address as a number; undefined where it is no IPv4 address. */
-export function addressNumber(text: string): number | undefined {
+function addressNumber(text: string): number | undefined {
   return !text.includes('/') && Address4.isValid(text) ? Number(new Address4(text).bigInt()) : undefined;
 }
 

@@ -1,4 +1,3 @@
-import type { SourceFile } from '../ports.ts';
 import { checkDuplicates } from './check-duplicates.ts';
 import { checkVm } from './check-vm.ts';
 import type { Cluster } from './cluster.ts';
@@ -9,6 +8,7 @@ import { issueAt } from './parse-file.ts';
 import { type ReadCluster, readCluster } from './read-cluster.ts';
 import { type Declared, type DeclaredVm, type HostMention, join, readManifest } from './read-manifest.ts';
 import { resolveHost, resolvePolicy, resolveVm } from './resolve-vm.ts';
+import type { SourceFile } from './source-file.ts';
 import { didYouMean } from './suggest.ts';
 
 /** What is known beside the repository. */

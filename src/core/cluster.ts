@@ -134,6 +134,3 @@ export const clusterSchema = z
   });
 
 export type Cluster = z.infer<typeof clusterSchema>;
-export type ClusterHost = z.infer<typeof hostSchema>;
-export type Reserve = z.infer<typeof reserveSchema>;
-export type Ratio = z.infer<typeof ratioSchema>;

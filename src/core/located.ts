@@ -14,19 +14,19 @@ export interface Mistake {
 /** A parsed value that remembers where each part of it stands: what JSON and YAML have in common. */
 export type Located = LocatedScalar | LocatedList | LocatedMap;
 
-export interface LocatedScalar {
+interface LocatedScalar {
   readonly kind: 'scalar';
   readonly place: Place;
   readonly value: string | number | boolean | null;
 }
 
-export interface LocatedList {
+interface LocatedList {
   readonly kind: 'list';
   readonly place: Place;
   readonly items: readonly Located[];
 }
 
-export interface LocatedMap {
+interface LocatedMap {
   readonly kind: 'map';
   readonly place: Place;
   readonly entries: ReadonlyMap<string, LocatedEntry>;

@@ -32,13 +32,17 @@ const HEADLINES: Readonly<Record<Status, string>> = {
 export function renderNote(reports: readonly Report[]): string {
   const last = reports.at(-1);
   if (last === undefined) return '';
-  const later = reports.slice(1).filter(({ steps }) => steps.length > 0);
+  const first = Math.max(
+    0,
+    reports.findIndex(({ steps }) => steps.length > 0),
+  );
+  const later = reports.slice(first + 1).filter(({ steps }) => steps.length > 0);
   const lines = [
     HEADLINES[last.status],
     `${formatTime(last.startedAt)}  ${formatDuration(last.durationMs)}  (${last.trigger})`,
     `revision ${last.revision.sha.slice(0, 12)}  ${oneLine(last.revision.subject)}`,
     ...outcomeLines(last),
-    ...hostLines(reports[0]?.steps ?? []),
+    ...hostLines(reports[first]?.steps ?? []),
     ...(later.length === 0 ? [] : ['', 'since then:', ...newest(later.flatMap(laterLines))]),
   ];
   return `${lines.map(printable).join('\n')}\n\n${JSON.stringify(summarise(reports, last))}\n`;

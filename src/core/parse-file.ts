@@ -1,8 +1,8 @@
-import type { SourceFile } from '../ports.ts';
 import type { Issue } from './issue.ts';
 import { type Located, type Mistake, type Parsed, type Place, placeIn } from './located.ts';
 import { parseJson } from './parse-json.ts';
 import { parseYaml } from './parse-yaml.ts';
+import type { SourceFile } from './source-file.ts';
 
 /** What a file holds, if it can be read at all, and what is wrong with its form. */
 export interface ParsedFile {

@@ -89,6 +89,8 @@ export function existingProblem(vm: DesiredVm, found: ObservedVm, mark: Mark): P
   const conflict = (reason: string): Problem => ({ because: 'conflict', kind: 'update', reason });
   if (found.name !== vm.name)
     return conflict(`it was renamed to ${found.name} on ${vm.host}: rename it back`);
+  if (found.uuid !== vm.uuid)
+    return conflict(`it was defined by hand on ${vm.host}: its uuid is ${found.uuid}, and ${vm.uuid} in git`);
   if (!found.persistent)
     return conflict(`its definition on ${vm.host} is gone and it only runs on: define it again there`);
   if (mark.state === 'building' && found.power !== 'shutoff') {

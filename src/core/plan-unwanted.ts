@@ -20,9 +20,7 @@ function leftBehind(desired: DesiredState, fleet: Fleet, context: PlanContext): 
     .filter((owned) => {
       const wanted = desired.vms.get(owned.vm.name);
       if (wanted === undefined || isActive(owned) || wanted.host === owned.host) return false;
-      return fleet
-        .copiesOf(owned.vm)
-        .some((copy) => copy.host === wanted.host && copy.mark.state === 'ready');
+      return fleet.copiesOf(wanted).some((copy) => copy.host === wanted.host && copy.mark.state === 'ready');
     })
     .map((owned) => purgeWhenDue(owned, { ...context, fleet }));
 }

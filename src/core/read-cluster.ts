@@ -1,10 +1,10 @@
-import type { SourceFile } from '../ports.ts';
 import { type AddressRange, parseAddressRange } from './address-range.ts';
 import { checkSchema, shown } from './check-schema.ts';
 import { type Cluster, clusterSchema } from './cluster.ts';
 import type { Issue } from './issue.ts';
 import { keyPlaceOf, type Located, nodeAt, placeOf } from './located.ts';
 import { issueAt, parseFile } from './parse-file.ts';
+import type { SourceFile } from './source-file.ts';
 import { didYouMean } from './suggest.ts';
 
 /** What cluster.yaml says, as far as it can be understood. */

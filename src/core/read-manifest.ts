@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { SourceFile } from '../ports.ts';
 import { checkSchema, shown } from './check-schema.ts';
 import type { Issue } from './issue.ts';
 import { type Located, nodeAt, type Place, placeOf, toValue } from './located.ts';
 import { groupSchema, type VmSpec, vmSpecSchema } from './manifest.ts';
 import { issueAt, parseFile } from './parse-file.ts';
+import type { SourceFile } from './source-file.ts';
 
 /** A VM as it stands in a manifest, right or wrong. */
 export interface DeclaredVm {

@@ -67,14 +67,14 @@ function invalid(reason: string): OperatorError {
 /** A branch's name that is safe to hand to git; throws E_CONFIG_INVALID otherwise. */
 export function checkBranch(branch: string): string {
   const bad =
-    !/^[A-Za-z0-9_][A-Za-z0-9_./+#=-]*$/.test(branch) || /\.\.|\/\/|\/\.|\.lock(?:\/|$)|[./]$/.test(branch);
+    !/^[A-Za-z0-9_][A-Za-z0-9_./+#=@-]*$/.test(branch) || /\.\.|\/\/|\/\.|\.lock(?:\/|$)|[./]$/.test(branch);
   if (!bad) return branch;
   throw new OperatorError('E_CONFIG_INVALID', `${JSON.stringify(branch)} is not the name of a git branch`);
 }
 
 /** A folder in the repository, without slashes at its ends; '' is the root. Throws E_CONFIG_INVALID. */
 export function checkFolder(folder: string): string {
-  const clean = folder.replace(/^(?:\.?\/)+|\/+$/g, '');
+  const clean = folder.replace(/^\.$|^(?:\.?\/)+|\/+$/g, '');
   const parts = clean.split('/');
   const bad =
     /[\p{Cc}:]/u.test(clean) || parts.includes('..') || parts.includes('.') || clean.startsWith('-');
@@ -83,5 +83,5 @@ export function checkFolder(folder: string): string {
       'E_CONFIG_INVALID',
       `${JSON.stringify(folder)} is not a folder of the repository`,
     );
-  return clean === '.' ? '' : clean;
+  return clean;
 }

@@ -150,7 +150,10 @@ async function explainExec(
   stream?.resume();
   const said = await Promise.race([end, delay(CLOSE_WAIT_MS, '', { ref: false })]);
   const reason = said === '' ? errorMessage(error) : said;
-  return { reason, wayClosed: /not found|a password is required|not allowed|refuses to run/.test(reason) };
+  return {
+    reason,
+    wayClosed: /not found|exit code 127|a password is required|not allowed|refuses to run/.test(reason),
+  };
 }
 
 /** What a command printed to stderr and its exit code, once its channel is closed; '' when it ended well and said nothing. */

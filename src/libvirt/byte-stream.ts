@@ -25,7 +25,7 @@ export interface VolumeRange {
 type StreamProcedure = 'storageVolUpload' | 'storageVolDownload';
 
 /** One open stream of libvirt: both directions, and the end that both sides agree on. */
-export class ByteStream implements StreamSink {
+class ByteStream implements StreamSink {
   readonly #rpc: RpcConnection;
   readonly #name: StreamProcedure;
   readonly #options: StepOptions;

@@ -3,7 +3,6 @@ import { ConnectionClosedError, LibvirtError } from './errors.ts';
 import { CALLS_THAT_MAY_SILENCE_DAEMON, Keepalive, type KeepaliveOptions } from './keepalive.ts';
 import {
   KEEPALIVE,
-  keepaliveHeader,
   type Packet,
   PacketSplitter,
   PROGRAM,
@@ -17,13 +16,10 @@ import { type CallOptions, closedError, type PendingCall, PendingCalls } from '.
 import type { RawEvent } from './protocol/event.ts';
 import { remoteError } from './protocol/procedure.ts';
 import { type ArgsOf, decodeEvent, type ProcedureName, procedureNamed, type ReplyOf } from './protocol.ts';
-import { decode, nothing, rest } from './xdr.ts';
-import { XdrWriter } from './xdr-writer.ts';
+import { Sender } from './sender.ts';
+import { decode } from './xdr.ts';
 
 const DEFAULT_CALL_TIMEOUT_MS = 30_000;
-
-/** Calls made in one turn of the event loop go out together, in writes of about this size. */
-const WRITE_BATCH_BYTES = 64 * 1024;
 
 export interface RpcOptions {
   /** For every call that brings no timeout of its own; 30 s unless given. */
@@ -48,22 +44,19 @@ export class RpcConnection {
   readonly #keepalive: Keepalive | undefined;
   readonly #splitter = new PacketSplitter((packet) => this.#receive(packet));
   readonly #calls = new PendingCalls();
+  readonly #sender: Sender;
   readonly #streams = new Map<number, { number: number; sink: StreamSink }>();
   readonly #eventListeners = new Set<(event: RawEvent) => void>();
   readonly #closeListeners = new Set<(error: ConnectionClosedError) => void>();
-  /** Pings and pongs that wait for room; one of each is enough. */
-  readonly #keepaliveDue = new Set<number>();
-  #drained: (() => void)[] = [];
   #holders = 0;
-  #flushAsked = false;
   #closed: ConnectionClosedError | undefined;
 
   constructor(stream: Duplex, options: RpcOptions = {}) {
     this.#stream = stream;
+    this.#sender = new Sender(stream, this.#calls);
     this.#callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
     this.#keepalive = options.keepalive && this.#watch(options.keepalive);
     stream.on('data', (chunk: Buffer) => this.#read(chunk));
-    stream.on('drain', () => this.#flush());
     for (const end of ['end', 'close']) stream.on(end, () => this.#ended());
     stream.on('error', (error) => this.#fail(`the connection to libvirt broke: ${error.message}`, error));
   }
@@ -110,12 +103,7 @@ export class RpcConnection {
     const open = this.#streams.get(serial);
     if (this.#closed !== undefined || open === undefined)
       throw this.#closed ?? new Error(`stream ${serial} is not open`);
-    const header = remoteHeader(TYPE.stream, open.number, serial, status);
-    const writer = new XdrWriter();
-    writePacket(writer, header, rest, payload);
-    this.#stream.write(writer.finish());
-    if (!this.#stream.writableNeedDrain) return;
-    await new Promise<void>((resolve) => this.#drained.push(resolve));
+    await this.#sender.streamPacket(remoteHeader(TYPE.stream, open.number, serial, status), payload);
   }
 
   /** Nothing more that arrives on this stream is of interest. */
@@ -187,37 +175,8 @@ export class RpcConnection {
       call.reject(call.signal.reason);
     } else {
       this.#calls.add(call, timeoutMs);
-      this.#askFlush();
+      this.#sender.wake();
     }
-  }
-
-  #askFlush(): void {
-    if (this.#flushAsked) return;
-    this.#flushAsked = true;
-    process.nextTick(() => this.#flush());
-  }
-
-  /** Writes what waits, as long as the stream has room. */
-  #flush(): void {
-    this.#flushAsked = false;
-    while (this.#closed === undefined && !this.#stream.writableNeedDrain) {
-      const batch = this.#nextBatch();
-      if (batch.length === 0) break;
-      this.#stream.write(batch);
-    }
-    if (this.#closed === undefined && this.#stream.writableNeedDrain) return;
-    const drained = this.#drained;
-    this.#drained = [];
-    for (const resume of drained) resume();
-  }
-
-  #nextBatch(): Buffer {
-    const writer = new XdrWriter();
-    for (const procedure of this.#keepaliveDue)
-      writePacket(writer, keepaliveHeader(procedure), nothing, undefined);
-    this.#keepaliveDue.clear();
-    this.#calls.writeNext(writer, WRITE_BATCH_BYTES);
-    return writer.finish();
   }
 
   #read(chunk: Buffer): void {
@@ -246,7 +205,7 @@ export class RpcConnection {
 
   #receiveKeepalive(packet: Packet): void {
     if (packet.procedure === KEEPALIVE.ping) {
-      this.#sendKeepalive(KEEPALIVE.pong);
+      this.#sender.keepalive(KEEPALIVE.pong);
     } else if (packet.procedure !== KEEPALIVE.pong) {
       throw new ProtocolError(`keepalive procedure ${packet.procedure} is unknown`);
     }
@@ -273,14 +232,9 @@ export class RpcConnection {
     for (const listener of this.#eventListeners) queueMicrotask(() => listener(event));
   }
 
-  #sendKeepalive(procedure: number): void {
-    this.#keepaliveDue.add(procedure);
-    this.#flush();
-  }
-
   #watch(options: KeepaliveOptions): Keepalive {
     return new Keepalive(options, {
-      ping: () => this.#sendKeepalive(KEEPALIVE.ping),
+      ping: () => this.#sender.keepalive(KEEPALIVE.ping),
       excused: () => this.#calls.size >= CALLS_THAT_MAY_SILENCE_DAEMON || this.#stream.isPaused(),
       silent: (afterMs) => this.#fail(`libvirt has been silent for ${afterMs} ms`),
     });
@@ -300,7 +254,7 @@ export class RpcConnection {
     this.#calls.closeAll(this.#closed);
     for (const { sink } of this.#streams.values()) sink.closed(this.#closed);
     this.#streams.clear();
-    this.#flush();
+    this.#sender.stop();
     for (const listener of this.#closeListeners) listener(this.#closed);
     this.#closeListeners.clear();
   }

@@ -32,7 +32,7 @@ const LIFECYCLE = [
   ['crashed', ['panicked', 'crashloaded']],
 ] as const;
 
-export type LifecycleName = (typeof LIFECYCLE)[number][0] | 'unknown';
+type LifecycleName = (typeof LIFECYCLE)[number][0] | 'unknown';
 
 export type DomainEvent =
   | {

@@ -2,16 +2,16 @@ import type { Codec } from './xdr.ts';
 import { XdrWriter } from './xdr-writer.ts';
 
 /** The length word and the header behind it. */
-export const HEADER_BYTES = 28;
+const HEADER_BYTES = 28;
 
 /** VIR_NET_MESSAGE_MAX: what libvirt itself accepts, the length word included. */
-export const PACKET_MAX_BYTES = 32 * 1024 * 1024;
+const PACKET_MAX_BYTES = 32 * 1024 * 1024;
 
 /** VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX: the most that every libvirt takes in one stream packet. */
 export const STREAM_CHUNK_MAX_BYTES = 262_120;
 
 export const PROGRAM = { remote: 0x20008086, keepalive: 0x6b656570 } as const;
-export const PROGRAM_VERSION = 1;
+const PROGRAM_VERSION = 1;
 export const KEEPALIVE = { ping: 1, pong: 2 } as const;
 export const TYPE = { call: 0, reply: 1, event: 2, stream: 3 } as const;
 export const STATUS = { ok: 0, error: 1, continue: 2 } as const;

@@ -5,7 +5,7 @@ import type { PoolRef, VolumeRef } from './protocol/procedure.ts';
 
 /** virStoragePoolState by number. */
 export const POOL_STATES = ['inactive', 'building', 'running', 'degraded', 'inaccessible'] as const;
-export type PoolState = (typeof POOL_STATES)[number];
+type PoolState = (typeof POOL_STATES)[number];
 
 /** virConnectListAllStoragePoolsFlags. */
 export const POOL_FILTER = { active: [2, 1], persistent: [4, 8], autostart: [16, 32] } as const;

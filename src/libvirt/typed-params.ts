@@ -2,7 +2,7 @@ import { type Codec, STRING_MAX_BYTES } from './xdr.ts';
 import { XdrError, type XdrReader } from './xdr-reader.ts';
 import type { XdrWriter } from './xdr-writer.ts';
 
-export type TypedParam = number | string | boolean;
+type TypedParam = number | string | boolean;
 
 /** libvirt's list of typed parameters by name. */
 export type TypedParams = Readonly<Record<string, TypedParam>>;

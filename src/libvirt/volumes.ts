@@ -5,8 +5,8 @@ import type { CallOptions } from './pending-calls.ts';
 import type { PoolRef, VolumeRef } from './protocol/procedure.ts';
 
 /** virStorageVolType by number. */
-export const VOLUME_TYPES = ['file', 'block', 'dir', 'network', 'netdir', 'ploop'] as const;
-export type VolumeType = (typeof VOLUME_TYPES)[number];
+const VOLUME_TYPES = ['file', 'block', 'dir', 'network', 'netdir', 'ploop'] as const;
+type VolumeType = (typeof VOLUME_TYPES)[number];
 
 /** virStorageVolCreateFlags. */
 export const CREATE_FLAGS = { preallocMetadata: 1, reflink: 2 } as const;

@@ -4,7 +4,7 @@ import type { Plan, Step } from '../core/step.ts';
 /** What happens in a pass, as it happens: for a terminal, the log, the status page. */
 export type ProgressEvent =
   | { readonly kind: 'observing'; readonly revision: Revision }
-  | { readonly kind: 'planned'; readonly revision: Revision; readonly plan: Plan }
+  | { readonly kind: 'planned'; readonly cluster: string; readonly revision: Revision; readonly plan: Plan }
   | { readonly kind: 'step-begun'; readonly step: Step }
   | { readonly kind: 'step-progress'; readonly step: Step; readonly message: string }
   | { readonly kind: 'step-ended'; readonly step: Step; readonly result: StepResult }

@@ -105,7 +105,7 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   if (!accepted) await deps.source.accept(revision.sha);
 
   const todo = deps.restarts.limit(holdForCapacity(plan, shortages), deps.clock.now());
-  deps.onProgress({ kind: 'planned', revision, plan: todo });
+  deps.onProgress({ kind: 'planned', cluster: desired.cluster, revision, plan: todo });
   const { vmsPerHost, onProgress } = deps;
   const steps = await applyAll(deps.hosts, todo.steps, { vmsPerHost, onProgress, signal });
   const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');

@@ -13,11 +13,11 @@ describe('vmUuid', () => {
 
 describe('macAddress', () => {
   it.each([
-    ['lab', 'web-1', 0, 0, '52:54:00:6d:c6:c6'],
-    ['lab', 'web-1', 0, 1, '52:54:00:35:8f:95'],
-    ['lab', 'web-1', 1, 0, '52:54:00:1c:23:f4'],
-    ['prod', 'web-1', 0, 0, '52:54:00:dc:ad:89'],
-  ])('of %s/%s, card %i, salt %i is the same for ever', (cluster, name, nic, salt, mac) => {
+    { cluster: 'lab', name: 'web-1', nic: 0, salt: 0, mac: '52:54:00:6d:c6:c6' },
+    { cluster: 'lab', name: 'web-1', nic: 0, salt: 1, mac: '52:54:00:35:8f:95' },
+    { cluster: 'lab', name: 'web-1', nic: 1, salt: 0, mac: '52:54:00:1c:23:f4' },
+    { cluster: 'prod', name: 'web-1', nic: 0, salt: 0, mac: '52:54:00:dc:ad:89' },
+  ])('of $cluster/$name, card $nic, salt $salt is the same for ever', ({ cluster, name, nic, salt, mac }) => {
     expect(macAddress(cluster, name, nic, salt)).toBe(mac);
   });
 });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toValue } from '../../src/core/located.ts';
 import { parseJson } from '../../src/core/parse-json.ts';
@@ -31,7 +31,7 @@ describe('parseJson', () => {
     ['{[]: 1}', '1:2: "[" where a key in double quotes is expected'],
     [
       '[\n  {"a": [1, 2}\n]',
-      '2:15: "}" does not close the "[" before it: "]" is missing, or this bracket is one too many',
+      '2:14: "}" does not close the "[" before it: "]" is missing, or this bracket is one too many',
     ],
     ['[}', '1:2: "}" does not close the "[" before it: "]" is missing, or this bracket is one too many'],
     ['[\n {"a": 1},\n {"b": 2}\n', '1:1: the "[" here is never closed'],

@@ -59,7 +59,7 @@ describe('parseYaml', () => {
     ['__proto__: 1\n', '1:1: the key "__proto__" is not allowed'],
     ['a: *x\n', '1:4: this alias ("*...") points to no anchor ("&...") before it'],
     ['&a [*a]\n', '1:5: this alias ("*...") points to no anchor ("&...") before it'],
-    [BOMB, '5:14: aliases stand for more than 10000 values'],
+    [BOMB, '5:8: aliases stand for more than 10000 values'],
     [`${'['.repeat(17)}${']'.repeat(17)}`, '1:17: nested more than 16 levels deep'],
     [`a: &a ${'['.repeat(15)}${']'.repeat(15)}\nb: [[*a]]`, '2:6: nested more than 16 levels deep'],
   ])('of %j says %s', (text, mistake) => {

@@ -193,10 +193,7 @@ const inGit: readonly Row[] = [
   {
     name: 'creates no second copy of a VM that lost its mark on another host',
     git: [desiredVm()],
-    hosts: [
-      knownHost('a'),
-      knownHost('b', [stranger({ name: 'web-moved', uuid: vmUuid(CLUSTER, 'web') })]),
-    ],
+    hosts: [knownHost('a'), knownHost('b', [stranger({ name: 'web-moved', uuid: vmUuid(CLUSTER, 'web') })])],
     held: ['conflict: create web on a'],
   },
   {
@@ -262,6 +259,12 @@ const inGit: readonly Row[] = [
     name: 'holds a VM that was renamed on its host',
     git: [desiredVm()],
     hosts: on(observedVm({ name: 'web-old', uuid: vmUuid(CLUSTER, 'web'), mark: mark() })),
+    held: ['conflict: update web on a'],
+  },
+  {
+    name: 'holds a VM of ours that has not the uuid of its name',
+    git: [desiredVm()],
+    hosts: on(observedVm({ uuid: 'aaaaaaaa-0000-4000-8000-000000000000' })),
     held: ['conflict: update web on a'],
   },
   {

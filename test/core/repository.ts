@@ -1,7 +1,7 @@
 import { type BuildContext, buildDesired } from '../../src/core/build-desired.ts';
 import type { DesiredState, DesiredVm } from '../../src/core/desired.ts';
 import { formatIssue } from '../../src/core/issue.ts';
-import type { SourceFile } from '../../src/ports.ts';
+import type { SourceFile } from '../../src/core/source-file.ts';
 
 /** A cluster.yaml with which manifests of hosts t01, t02 and t04.tdh.internal are right. */
 export const CLUSTER = `cluster: lab

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { levenshtein, suggest } from '../../src/core/suggest.ts';
+import { editDistance, suggest } from '../../src/core/suggest.ts';
 
 const FIELDS = ['name', 'vcpus', 'memoryGb', 'maxMemoryGb', 'ipaddress', 'diskSize'];
 
@@ -24,13 +24,14 @@ describe('suggest', () => {
   });
 });
 
-describe('levenshtein', () => {
+describe('editDistance', () => {
   it.each([
     ['', 'abc', 3],
     ['kitten', 'sitting', 3],
     ['same', 'same', 0],
+    ['vcpus', 'vpcus', 1],
   ])('from %j to %j takes %i letters', (a, b, distance) => {
-    expect(levenshtein(a, b)).toBe(distance);
-    expect(levenshtein(b, a)).toBe(distance);
+    expect(editDistance(a, b)).toBe(distance);
+    expect(editDistance(b, a)).toBe(distance);
   });
 });

@@ -15,10 +15,10 @@ describe('sshCommand', () => {
       const seen = execFileSync('sh', ['-c', command], {
         encoding: 'utf8',
         cwd: dir,
+        stdio: ['ignore', 'pipe', 'ignore'],
         env: { PATH: process.env.PATH, HOME: dir },
       });
-      const shown = (path: string): string => path.replaceAll('%', '%%');
-      expect(seen).toContain(`identityfile ${shown(key)}\n`);
+      expect(seen).toContain(`identityfile ${key.replaceAll('%', '%%')}\n`);
       expect(seen).toContain('stricthostkeychecking true\n');
       expect(seen).toContain('batchmode yes\n');
       expect(seen).toContain('identitiesonly yes\n');
@@ -31,15 +31,6 @@ describe('sshCommand', () => {
 });
 
 describe('a remote over ssh', () => {
-  /** A program named ssh, first on PATH, in place of a server. */
-  function pathWith(script: string): string {
-    const bin = join(tempDir(), 'bin');
-    mkdirSync(bin);
-    writeFileSync(join(bin, 'ssh'), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(bin, 'ssh'), 0o755);
-    return `${bin}:${process.env.PATH}`;
-  }
-
   it('is read through the ssh program', async () => {
     const remote = createRemote();
     const sha = remote.commit({ 'cluster.yaml': '' });
@@ -71,3 +62,12 @@ describe('a remote over ssh', () => {
     expect(performance.now() - startedAt).toBeLessThan(2_500);
   });
 });
+
+/** A program named ssh, first on PATH, in place of a server. */
+function pathWith(script: string): string {
+  const bin = join(tempDir(), 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'ssh'), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(bin, 'ssh'), 0o755);
+  return `${bin}:${process.env.PATH}`;
+}

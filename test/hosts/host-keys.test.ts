@@ -7,6 +7,10 @@ import { connectSsh } from '../../src/hosts/ssh.ts';
 import type { SshTarget } from '../../src/hosts/ssh-target.ts';
 import { hasSshd, makeKey, publicKey, type Sshd, startSshd } from './sshd.ts';
 
+const printOf = (key: string) => fingerprint(Buffer.from(key.split(' ')[1] ?? '', 'base64'));
+
+const hash = (file: string) => void execFileSync('ssh-keygen', ['-q', '-H', '-f', file], { stdio: 'ignore' });
+
 describe.skipIf(!hasSshd)('host keys of a real sshd', () => {
   let sshd: Sshd;
   let rsaOnly: Sshd;
@@ -22,7 +26,6 @@ describe.skipIf(!hasSshd)('host keys of a real sshd', () => {
 
   const name = () => `[127.0.0.1]:${sshd.port}`;
   const hostKey = (type: string) => sshd.hostKeys.find((key) => key.startsWith(type)) ?? '';
-  const printOf = (key: string) => fingerprint(Buffer.from(key.split(' ')[1] ?? '', 'base64'));
 
   function known(lines: readonly string[], command?: (file: string) => void): string {
     const file = join(sshd.dir, 'known');
@@ -45,8 +48,6 @@ describe.skipIf(!hasSshd)('host keys of a real sshd', () => {
   );
 
   it('accepts a hashed entry', async () => {
-    const hash = (file: string) =>
-      void execFileSync('ssh-keygen', ['-q', '-H', '-f', file], { stdio: 'ignore' });
     expect(await accepts({ knownHosts: known([`${name()} ${hostKey('ssh-ed25519')}`], hash) })).toBe(true);
   });
 

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -11,6 +11,31 @@ import {
   type Session,
 } from '../../src/hosts/host-link.ts';
 import { hasSshd, startSshd } from './sshd.ts';
+
+/** A host whose connects are counted and answered by the test. */
+function lab() {
+  const states: LinkState[] = [];
+  const dials: { succeed(client: string): () => void; fail(error: Error): void; signal: AbortSignal }[] = [];
+  const closed: string[] = [];
+  const link = new HostLink<string>({
+    name: 't01',
+    random: () => 1,
+    onState: (state) => states.push(state),
+    connect: (signal) =>
+      new Promise<Session<string>>((resolve, reject) => {
+        const fail = (error: Error) => reject(error);
+        signal.addEventListener('abort', () => fail(signal.reason));
+        const succeed = (client: string) => {
+          const { session, end } = fakeSession(client, () => closed.push(client));
+          resolve(session);
+          return end;
+        };
+        dials.push({ succeed, fail, signal });
+      }),
+  });
+  return { link, states, dials, closed, kinds: () => states.map(({ kind }) => kind) };
+}
+const refused = () => new OperatorError('E_SSH_AUTH', "host 't01': refused", { context: { user: 'kvm' } });
 
 describe('pauseAfter', () => {
   it.each([
@@ -28,32 +53,6 @@ describe('pauseAfter', () => {
 describe('HostLink', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
-
-  /** A host whose connects are counted and answered by the test. */
-  function lab() {
-    const states: LinkState[] = [];
-    const dials: { succeed(client: string): () => void; fail(error: Error): void; signal: AbortSignal }[] =
-      [];
-    const closed: string[] = [];
-    const link = new HostLink<string>({
-      name: 't01',
-      random: () => 1,
-      onState: (state) => states.push(state),
-      connect: (signal) =>
-        new Promise<Session<string>>((resolve, reject) => {
-          const fail = (error: Error) => reject(error);
-          signal.addEventListener('abort', () => fail(signal.reason));
-          const succeed = (client: string) => {
-            const { session, end } = fakeSession(client, () => closed.push(client));
-            resolve(session);
-            return end;
-          };
-          dials.push({ succeed, fail, signal });
-        }),
-    });
-    return { link, states, dials, closed, kinds: () => states.map(({ kind }) => kind) };
-  }
-  const refused = () => new OperatorError('E_SSH_AUTH', "host 't01': refused", { context: { user: 'kvm' } });
 
   it('connects on the first get, once for all who ask', async () => {
     const { link, dials, kinds } = lab();
@@ -209,12 +208,10 @@ describe.skipIf(!hasSshd)('HostLink over a real sshd', () => {
 });
 
 function fakeSession(client: string, onClose: () => void): { session: Session<string>; end: () => void } {
-  let end: () => void = () => undefined;
-  const ended = new Promise<Error>((resolve) => {
-    end = () => resolve(new Error('cut'));
-  });
+  const cut = new EventEmitter();
+  const ended = once(cut, 'cut').then(() => new Error('cut'));
   return {
-    end,
+    end: () => void cut.emit('cut'),
     session: { client, way: 'streamlocal', detail: 'streamlocal /sock', ended, close: onClose },
   };
 }

@@ -8,6 +8,19 @@ import { type LibvirtEndpoint, openLibvirtChannel, socketsOf } from '../../src/h
 import { connectSsh, type SshConnection } from '../../src/hosts/ssh.ts';
 import { hasSshd, type Sshd, startSshd } from './sshd.ts';
 
+/** A command that a login on the host finds. */
+function install(host: Sshd, name: string, script: string): void {
+  writeFileSync(join(host.bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+}
+const pipeTo = (path: string) =>
+  `exec ${process.execPath} -e "const s=require('net').connect('${path}'); process.stdin.pipe(s).pipe(process.stdout)"`;
+
+async function probe(stream: Duplex): Promise<string> {
+  stream.write('ping');
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) return String(chunk);
+  throw new Error('the stream ended');
+}
+
 describe('socketsOf', () => {
   it.each([
     [
@@ -63,18 +76,6 @@ describe.skipIf(!hasSshd)('openLibvirtChannel over a real sshd', () => {
     }
   });
 
-  /** A command that a login on the host finds. */
-  function install(host: Sshd, name: string, script: string): void {
-    writeFileSync(join(host.bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  }
-  const pipeTo = (path: string) =>
-    `exec ${process.execPath} -e "const s=require('net').connect('${path}'); process.stdin.pipe(s).pipe(process.stdout)"`;
-
-  async function probe(stream: Duplex): Promise<string> {
-    stream.write('ping');
-    for await (const chunk of stream.iterator({ destroyOnReturn: false })) return String(chunk);
-    throw new Error('the stream ended');
-  }
   const open = (changes: Partial<LibvirtEndpoint> = {}, over = ssh) =>
     openLibvirtChannel(over, { uri: 'qemu:///system', socket: socket(), sudo: false, ...changes }, probe);
 
@@ -185,28 +186,14 @@ describe.skipIf(!hasSshd)('openLibvirtChannel over a real sshd', () => {
 });
 
 describe.skipIf(!hasSshd)('the least privilege that deploy/README.md describes', () => {
-  async function withSocket(
-    options: Parameters<typeof startSshd>[0],
-    check: (ssh: SshConnection, path: string) => Promise<void>,
-  ): Promise<void> {
-    const sshd = await startSshd(options);
-    const path = join(sshd.dir, 'sock');
-    const echo = createServer((peer) => void peer.pipe(peer)).listen(path);
-    await once(echo, 'listening');
-    const ssh = await connectSsh(sshd.target);
-    try {
-      await check(ssh, path);
-    } finally {
-      ssh.close();
-      await ssh.closed;
-      echo.close();
-      await sshd.stop();
-    }
-  }
-
   it('a key for forwarding alone reaches the socket and runs no command', async () => {
     const authorize = 'restrict,port-forwarding,command="/usr/sbin/nologin"';
-    const config = ['AllowStreamLocalForwarding local', 'PermitTTY no', 'PermitListen none'];
+    const config = [
+      'AllowStreamLocalForwarding local',
+      'AllowTcpForwarding local',
+      'PermitListen none',
+      'PermitTTY no',
+    ];
     await withSocket({ authorize, config }, async (ssh, path) => {
       const stream = await ssh.openSocket(path);
       stream.write('ping');
@@ -249,3 +236,22 @@ describe.skipIf(!hasSshd)('the least privilege that deploy/README.md describes',
     }
   });
 });
+
+async function withSocket(
+  options: Parameters<typeof startSshd>[0],
+  check: (ssh: SshConnection, path: string) => Promise<void>,
+): Promise<void> {
+  const sshd = await startSshd(options);
+  const path = join(sshd.dir, 'sock');
+  const echo = createServer((peer) => void peer.pipe(peer)).listen(path);
+  await once(echo, 'listening');
+  const ssh = await connectSsh(sshd.target);
+  try {
+    await check(ssh, path);
+  } finally {
+    ssh.close();
+    await ssh.closed;
+    echo.close();
+    await sshd.stop();
+  }
+}

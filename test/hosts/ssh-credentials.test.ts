@@ -10,6 +10,8 @@ import { endChild, hasSshd, makeKey, type Sshd, startSshd } from './sshd.ts';
 describe.skipIf(!hasSshd)('SSH authentication against a real sshd', () => {
   let sshd: Sshd;
   const file = (name: string) => join(sshd.dir, name);
+  const addToAgent = (name: string) =>
+    execFileSync('ssh-add', ['-q', file(name)], { env: { ...process.env, SSH_AUTH_SOCK: file('agent') } });
   beforeAll(async () => {
     sshd = await startSshd();
     makeKey(file('stranger'), 'ed25519');
@@ -86,11 +88,9 @@ describe.skipIf(!hasSshd)('SSH authentication against a real sshd', () => {
       }
     });
     afterAll(() => endChild(agent));
-    const add = (name: string) =>
-      execFileSync('ssh-add', ['-q', file(name)], { env: { ...process.env, SSH_AUTH_SOCK: file('agent') } });
 
     it('names the agent when it has no key that the server takes', async () => {
-      add('stranger');
+      addToAgent('stranger');
       await expect(works({ key: undefined, agentSocket: file('agent') })).rejects.toMatchObject({
         code: 'E_SSH_AUTH',
         message: expect.stringContaining(`with agent ${file('agent')}`),
@@ -98,7 +98,7 @@ describe.skipIf(!hasSshd)('SSH authentication against a real sshd', () => {
     });
 
     it('takes the key that the agent holds', async () => {
-      add('id');
+      addToAgent('id');
       expect(await works({ key: undefined, agentSocket: file('agent') })).toBe(true);
     });
 

@@ -136,8 +136,8 @@ describe.skipIf(!hasSshd)('SSH to a real sshd', () => {
     it('is given up when the signal fires, and its socket is closed', async () => {
       const controller = new AbortController();
       const connecting = connectSsh({ ...sshd.target, port: portOf(silent) }, controller.signal);
-      const [socket] = (await once(silent, 'connection')) as [Socket];
-      const closed = once(socket, 'close');
+      await once(silent, 'connection');
+      const closed = Promise.all([...sockets].map((socket) => once(socket, 'close')));
       controller.abort(new Error('enough'));
       await expect(connecting).rejects.toThrow('enough');
       await closed;

@@ -125,6 +125,8 @@ async function listen(config: string): Promise<ChildProcess> {
   // sshd as root refuses to start without this folder, which a package's service file would make.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
   const child = spawn(SSHD, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // For a test that timed out and never came to its `stop()`.
+  process.once('exit', () => child.kill());
   const said: string[] = [];
   for await (const line of createInterface({ input: child.stderr })) {
     said.push(line);

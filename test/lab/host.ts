@@ -109,7 +109,17 @@ export class LabHost {
   async exec(argv: readonly string[], options: RunOptions = {}): Promise<string> {
     const init = this.#init();
     if (init === undefined) throw new Error(`${this.name} is off`);
-    const enter = ['nsenter', '--target', `${init.pid}`, '--mount', '--uts', '--ipc', '--net', '--pid'];
+    const enter = [
+      'nsenter',
+      '--target',
+      `${init.pid}`,
+      '--mount',
+      '--uts',
+      '--ipc',
+      '--net',
+      '--pid',
+      '--root',
+    ];
     return run([...enter, 'env', 'HOME=/root', ...argv], options);
   }
 

@@ -17,7 +17,7 @@ import { ensurePackages } from './packages.ts';
 import { killAllRecorded } from './processes.ts';
 
 export interface LabOptions {
-  /** How many hosts; they are called t01, t02, ... At most 99. */
+  /** How many hosts; they are called t01, t02, ... At most 19. */
   readonly hosts: number;
   /** Folder for all state, kept by `stop`; absent: a temporary one. */
   readonly dir?: string;
@@ -54,8 +54,8 @@ export class Lab {
 
   /** Starts a lab; done when every host is up. Removes first what labs of killed processes left behind. */
   static async start({ hosts, dir, keep = false }: LabOptions): Promise<Lab> {
-    if (!Number.isInteger(hosts) || hosts < 1 || hosts > 99)
-      throw new Error(`a lab has 1 to 99 hosts, not ${hosts}`);
+    if (!Number.isInteger(hosts) || hosts < 1 || hosts > 19)
+      throw new Error(`a lab has 1 to 19 hosts, not ${hosts}`);
     await ensurePackages();
     await sweep();
     const folder = dir === undefined ? mkdtempSync(join(tmpdir(), 'kvm-gitops-lab-')) : resolve(dir);
@@ -78,7 +78,7 @@ export class Lab {
     const [claim] = found;
     if (claim === undefined) throw new Error(`no lab is up${dir === undefined ? '' : ` in ${resolve(dir)}`}`);
     if (found.length > 1)
-      throw new Error(`several labs are up: name one of ${found.map((lab) => lab.dir).join(', ')}`);
+      throw new Error(`several labs are up; say which with --dir: ${found.map((lab) => lab.dir).join(', ')}`);
     return new Lab(claim);
   }
 
@@ -106,7 +106,9 @@ export class Lab {
     writeFileSync(join(this.dir, 'hosts'), ['127.0.0.1 localhost\n', ...names].join(''));
     await createBridge(this.network);
     await Promise.all(this.hosts.map((host) => plugIn(this.network, host.link)));
-    await Promise.all(this.hosts.map((host) => host.boot()));
+    const boots = await Promise.allSettled(this.hosts.map((host) => host.boot()));
+    // Only when all have come to an end, so that none boots while the lab is taken down.
+    for (const boot of boots) if (boot.status === 'rejected') throw boot.reason;
   }
 }
 

@@ -34,6 +34,6 @@ async function setAutostart(context: StepContext, step: AutostartStep): Promise<
 }
 
 async function rewriteMark(context: StepContext, step: MarkStep): Promise<void> {
-  const { mark } = await requireOwned(context, step, ['ready']);
+  const { mark } = await requireOwned(context, step, [step.mark.state]);
   await writeMark(context, step, { ...step.mark, volumes: mark.volumes });
 }

@@ -48,7 +48,7 @@ export async function writeMark(context: StepContext, step: StepIdentity, mark: 
   const element = { uri: MARK_NAMESPACE, key: MARK_PREFIX, xml: markForMetadataCall(mark) };
   await domains.setMetadata(domain, element, { config: true, live });
   const written = (await findDomain(context, step.uuid))?.definition.mark;
-  if (written?.state !== mark.state || written.commit !== mark.commit) {
+  if (written === undefined || markForMetadataCall(written) !== markForMetadataCall(mark)) {
     throw new OperatorError(
       'E_POSTCONDITION',
       `${step.vm} on ${step.host}: the mark was written and is not there`,

@@ -1,0 +1,25 @@
+import { renderNote } from '../core/note.ts';
+import { OperatorError } from '../errors.ts';
+import { type GlobalOptions, print } from './options.ts';
+import { withOperator } from './session.ts';
+
+const PUSH_TIMEOUT_MS = 5 * 60_000;
+
+/** Writes the note of every commit in the journal again, and pushes them. */
+export function notesPush(options: GlobalOptions): Promise<number> {
+  return withOperator(options, async ({ operator }) => {
+    const { notes, journal } = operator;
+    if (notes === undefined) throw new OperatorError('E_USAGE', 'operator.yaml has git.notes: false');
+    const commits = await journal.commits();
+    for (const sha of commits) notes.put(sha, renderNote(await journal.of(sha)));
+    await notes.flush(AbortSignal.timeout(PUSH_TIMEOUT_MS));
+    if (notes.pending === 0) {
+      print(`${commits.length} notes are at the remote`);
+      return 0;
+    }
+    print(
+      `${notes.pending} of ${commits.length} notes are not at the remote: ${notes.problem?.message ?? 'out of time'}`,
+    );
+    return 1;
+  });
+}

@@ -1,0 +1,78 @@
+import { createInterface } from 'node:readline/promises';
+import { buildDesired } from '../core/build-desired.ts';
+import { arrangeFleet, isActive, type OwnedVm } from '../core/fleet.ts';
+import type { MarkStep } from '../core/step.ts';
+import { OperatorError } from '../errors.ts';
+import type { Operator } from '../operator.ts';
+import { questionFor } from '../reconcile/reconcile.ts';
+import { type GlobalOptions, print } from './options.ts';
+import { abortOnSignals, withOperator } from './session.ts';
+
+interface PurgeOptions extends GlobalOptions {
+  readonly yes?: boolean;
+}
+
+/**
+ * Sets the purge date of a removed VM to now. The operator's next pass deletes it, with every check that a purge on its
+ * date has: so there is one place that deletes disks.
+ */
+export function purge(vm: string, options: PurgeOptions): Promise<number> {
+  return withOperator(options, async ({ operator }) => {
+    const tombstone = await findTombstone(operator, vm, abortOnSignals());
+    const { host, mark } = tombstone;
+    print(`${vm} on ${host} was removed at ${mark.removed?.at ?? 'an unknown time'}. Its volumes:`);
+    for (const { pool, name } of mark.volumes) print(`  ${pool}/${name}`);
+    if (options.yes !== true && !(await asksAndHears(vm))) {
+      print('nothing was changed');
+      return 1;
+    }
+    await operator.deps.hosts.apply(dueNow(tombstone, operator.deps.clock.now()), () => {});
+    print(
+      `its purge date is now: a running operator deletes it at once; else run \`kvm-gitops reconcile --once\``,
+    );
+    return 0;
+  });
+}
+
+async function findTombstone({ deps }: Operator, name: string, signal: AbortSignal): Promise<OwnedVm> {
+  const snapshot = (await deps.source.accepted()) ?? (await deps.source.fetch(signal));
+  const built = buildDesired(snapshot.files, deps.build);
+  if (!built.ok)
+    throw new OperatorError('E_USAGE', 'no commit has been accepted yet: there is nothing to purge');
+  const observed = await deps.hosts.observe(questionFor(built.desired), signal);
+  const copies = arrangeFleet(built.desired.cluster, observed).owned.filter(({ vm }) => vm.name === name);
+  const [tombstone, ...others] = copies.filter((copy) => !isActive(copy));
+  if (tombstone !== undefined && others.length === 0) return tombstone;
+  if (tombstone !== undefined) throw new OperatorError('E_USAGE', `${name} has tombstones on several hosts`);
+  const why =
+    copies.length > 0
+      ? 'it has not been removed: delete it from the manifests first'
+      : 'no known host has it as ours';
+  throw new OperatorError('E_USAGE', `${name} cannot be purged: ${why}`);
+}
+
+function dueNow({ host, vm, mark }: OwnedVm, now: Date): MarkStep {
+  const removed = mark.removed && { ...mark.removed, purgeAfter: now.toISOString() };
+  return {
+    kind: 'mark',
+    host,
+    vm: vm.name,
+    uuid: vm.uuid,
+    cluster: mark.cluster,
+    reason: 'purged by hand',
+    mark: { ...mark, ...(removed && { removed }) },
+  };
+}
+
+async function asksAndHears(vm: string): Promise<boolean> {
+  if (process.stdin.isTTY !== true) {
+    throw new OperatorError(
+      'E_USAGE',
+      'nobody is here to be asked: add --yes to delete the VM and its volumes for good',
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`Type ${vm} to delete it and its volumes for good: `);
+  terminal.close();
+  return answer.trim() === vm;
+}

@@ -1,0 +1,107 @@
+import { type Config, loadConfig } from '../config.ts';
+import { errorMessage } from '../errors.ts';
+import { watchFiles } from '../file-watch.ts';
+import { createLogger, type Logger } from '../log.ts';
+import { type Service, startService } from '../service.ts';
+import { lockState } from '../state-lock.ts';
+import { version } from '../version.ts';
+import type { GlobalOptions } from './options.ts';
+
+/** Runs until SIGTERM or Ctrl-C. SIGUSR1 asks for a pass. A changed operator.yaml takes effect at once, if it is valid. */
+export async function run(options: GlobalOptions): Promise<number> {
+  let config = loadConfig(options.config);
+  let log = createLogger({ level: config.logLevel });
+  const lock = await lockState(config.stateDir);
+  const inbox = openInbox();
+  const watch = await watchFiles(config.file, () => inbox.put('config'));
+  log.info({ version, config: config.file, remote: config.git.remote, hosts: config.hosts.size }, 'starting');
+  let service = await startService(config, { log });
+  try {
+    for await (const message of inbox.messages) {
+      if (message === 'stop') break;
+      if (message === 'pass') {
+        service.ask('SIGUSR1');
+        continue;
+      }
+      const changed = reload(config, log);
+      if (changed === undefined) continue;
+      await service.stop();
+      config = changed;
+      log = createLogger({ level: config.logLevel });
+      service = await restart(config, log);
+    }
+  } finally {
+    log.info('stopping: steps that are begun are finished first');
+    await watch.close();
+    await service.stop();
+    await lock.release();
+    inbox.close();
+  }
+  return 0;
+}
+
+/** The changed config; undefined when it is as before or cannot be used: the old one stays in force. */
+function reload(current: Config, log: Logger): Config | undefined {
+  try {
+    const config = loadConfig(current.file);
+    if (JSON.stringify(comparable(config)) === JSON.stringify(comparable(current))) return undefined;
+    if (config.stateDir !== current.stateDir) {
+      log.error('the state folder cannot change while the operator runs: restart it');
+      return undefined;
+    }
+    return config;
+  } catch (error) {
+    log.error(
+      { problem: errorMessage(error) },
+      'operator.yaml has changed and is not valid: the old one stays in force',
+    );
+    return undefined;
+  }
+}
+
+async function restart(config: Config, log: Logger): Promise<Service> {
+  log.info('operator.yaml has changed: starting again with it');
+  return startService(config, { log });
+}
+
+/** Maps print as `{}` in JSON, and a secret never prints. */
+function comparable(config: Config): unknown {
+  const { webhookSecret } = config.http;
+  return {
+    ...config,
+    hosts: [...config.hosts],
+    http: { ...config.http, webhookSecret: webhookSecret?.reveal() },
+  };
+}
+
+type Message = 'stop' | 'pass' | 'config';
+
+/** What the outside tells the process, one after the other. */
+function openInbox(): { put(message: Message): void; close(): void; messages: AsyncIterable<Message> } {
+  const waiting: Message[] = [];
+  let wake = () => {};
+  const put = (message: Message) => {
+    waiting.push(message);
+    wake();
+  };
+  const stop = () => put('stop');
+  const pass = () => put('pass');
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGUSR1', pass);
+  async function* messages(): AsyncGenerator<Message> {
+    for (;;) {
+      const next = waiting.shift();
+      if (next !== undefined) yield next;
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+    }
+  }
+  return {
+    put,
+    messages: messages(),
+    close: () => {
+      process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGUSR1', pass);
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import colors from 'picocolors';
+import { type Config, loadConfig } from '../config.ts';
+import { formatIssue } from '../core/issue.ts';
+import { formatDuration } from '../core/note.ts';
+import { OperatorError } from '../errors.ts';
+import type { HostView, ReportView, StatusView } from '../http/status-view.ts';
+import { openJournal } from '../journal.ts';
+import { type GlobalOptions, print, printJson } from './options.ts';
+import { formatTable } from './table.ts';
+
+const ANSWER_MS = 5_000;
+
+/** What the running operator says of itself; without one, what the journal says last. Exit code 1: all is not well. */
+export async function status(options: GlobalOptions): Promise<number> {
+  const config = loadConfig(options.config);
+  const view = await askOperator(config);
+  if (view === undefined) return statusFromJournal(config, options);
+  if (options.json) printJson(view);
+  else printStatus(view);
+  return view.lastReport?.status === 'applied' ? 0 : 1;
+}
+
+async function askOperator(config: Config): Promise<StatusView | undefined> {
+  const { host, port } = config.http.listen;
+  const name = host.includes(':') ? `[${host}]` : host;
+  try {
+    const answer = await fetch(`http://${name}:${port}/api/status`, {
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    if (!answer.ok)
+      throw new OperatorError('E_USAGE', `what listens on ${host}:${port} is not this operator`);
+    return (await answer.json()) as StatusView;
+  } catch (error) {
+    if (error instanceof OperatorError) throw error;
+    return undefined;
+  }
+}
+
+async function statusFromJournal(config: Config, { json }: GlobalOptions): Promise<number> {
+  const journal = await openJournal(config.stateDir, { readOnly: true });
+  const last = await journal.last();
+  await journal.close();
+  const { host, port } = config.http.listen;
+  if (json) {
+    printJson({ running: false, lastReport: last });
+    return 1;
+  }
+  print(colors.yellow(`no operator answers on ${host}:${port}; this is what the journal says`));
+  if (last === undefined) print('no pass has been made yet');
+  else
+    print(
+      `last pass: ${last.status} at ${last.startedAt}, ${last.revision.sha.slice(0, 12)} ${last.revision.subject}`,
+    );
+  return 1;
+}
+
+function printStatus(view: StatusView): void {
+  const { lastReport, hosts, notesPending } = view;
+  print(`${colors.bold('cluster')}   ${view.cluster ?? '(no commit accepted yet)'}`);
+  print(`${colors.bold('watching')}  ${view.branch} of ${view.remote}`);
+  print(
+    `${colors.bold('state')}     ${view.running ? 'a pass is running' : `idle, next check ${view.nextPassAt ?? 'soon'}`}`,
+  );
+  if (notesPending > 0) print(colors.yellow(`${notesPending} notes are not on the remote yet`));
+  if (lastReport !== undefined) print(`\n${reportText(lastReport)}`);
+  for (const host of hosts) print(`\n${hostText(host)}`);
+}
+
+function reportText(report: ReportView): string {
+  const { status: outcome, revision } = report;
+  const paint = outcome === 'applied' ? colors.green : outcome === 'superseded' ? colors.dim : colors.red;
+  return [
+    `${paint(outcome)}  ${revision.sha.slice(0, 12)} ${revision.subject}`,
+    `  ${report.startedAt}, ${formatDuration(report.durationMs)}, asked for by: ${report.trigger}`,
+    ...(report.inForce === undefined ? [] : [`  in force: ${report.inForce.slice(0, 12)}`]),
+    ...report.issues.map((issue) => `  ${formatIssue(issue)}`),
+    ...report.failed.map(({ kind, vm, host, message }) =>
+      colors.red(`  failed ${kind} of ${vm} on ${host}: ${message}`),
+    ),
+    ...report.held.map(
+      ({ kind, vm, host, because, reason }) => `  held ${kind} of ${vm} on ${host} (${because}): ${reason}`,
+    ),
+    ...(report.error === undefined ? [] : [colors.red(`  ${report.error.code}: ${report.error.message}`)]),
+    ...(report.confirmation === undefined
+      ? []
+      : [`  to let it happen: kvm-gitops confirm ${report.confirmation}`]),
+  ].join('\n');
+}
+
+function hostText(host: HostView): string {
+  if (host.kind === 'unknown')
+    return `${colors.bold(host.name)}  ${colors.yellow(`unknown: ${host.reason}`)}`;
+  const rows = host.vms.map(({ name, power, ours, state, purgeAfter, markError }) => [
+    `  ${name}`,
+    power === 'running' ? colors.green(power) : power,
+    markError ?? (ours ? (state ?? '') : colors.dim('not ours')),
+    purgeAfter === undefined ? '' : `purged after ${purgeAfter.slice(0, 10)}`,
+  ]);
+  return `${colors.bold(host.name)}\n${rows.length === 0 ? '  no VMs' : formatTable(rows)}`;
+}

@@ -1,0 +1,47 @@
+import type { Logger } from 'pino';
+import { countSteps } from '../core/note.ts';
+import type { Report } from '../core/report.ts';
+import type { OnProgress } from './progress.ts';
+
+/** Writes a pass to the log: what changed at `info`, what went wrong at `warn`, idle passes at `debug`. */
+export function logProgress(log: Logger): OnProgress {
+  return (event) => {
+    switch (event.kind) {
+      case 'step-begun':
+        return log.debug({ ...named(event.step), reason: event.step.reason }, 'step begun');
+      case 'step-ended': {
+        const { outcome, durationMs, error } = event.result;
+        if (outcome === 'failed')
+          return log.warn({ ...named(event.step), durationMs, ...error }, 'step failed');
+        return log.info({ ...named(event.step), durationMs }, 'applied');
+      }
+      case 'recorded':
+        return logReport(log, event.report);
+      case 'observing':
+      case 'planned':
+      case 'step-progress':
+        return undefined;
+    }
+  };
+}
+
+function logReport(log: Logger, report: Report): void {
+  const { status, trigger, durationMs, steps, held, issues, unknownHosts } = report;
+  const fields = {
+    revision: report.revision.sha.slice(0, 12),
+    status,
+    trigger,
+    durationMs,
+    ...(steps.length > 0 && { steps: countSteps(steps) }),
+    ...(held.length > 0 && { held: held.length }),
+    ...(issues.length > 0 && { issues: issues.length }),
+    ...(unknownHosts.length > 0 && { unknown: unknownHosts.map(({ host }) => host) }),
+  };
+  if (status === 'refused' || status === 'failed') log.warn(fields, 'reconciled');
+  else if (steps.length > 0) log.info(fields, 'reconciled');
+  else log.debug(fields, 'reconciled');
+}
+
+function named({ host, vm, kind }: { readonly host: string; readonly vm: string; readonly kind: string }) {
+  return { host, vm, step: kind };
+}

@@ -1,0 +1,71 @@
+import type { DomainRef } from '../libvirt/protocol/procedure.ts';
+import type { Definition } from './definition.ts';
+import { wrongState } from './failure.ts';
+
+/** virDomainState, those that occur here. */
+export const STATE = { running: 1, paused: 3, shutoff: 5 } as const;
+/** virDomainShutoffReason. */
+export const OFF_REASON = { unknown: 0, shutdown: 1, destroyed: 2, saved: 5, failed: 6 } as const;
+/** virDomainModificationImpact. */
+export const LIVE = 1;
+export const CONFIG = 2;
+
+/** A domain that runs. */
+export interface Run {
+  readonly id: number;
+  /** What it runs with, which is not what the next start will take. */
+  definition: Definition;
+  readonly state: number;
+  readonly reason: number;
+  readonly since: number;
+  /** A guest on its way down. */
+  stopping?: NodeJS.Timeout;
+}
+
+/** One domain of a host. It has a config, or it runs, or both. */
+export interface Domain {
+  readonly uuid: string;
+  readonly name: string;
+  /** Undefined: transient. */
+  config: Definition | undefined;
+  run: Run | undefined;
+  autostart: boolean;
+  managedSave: boolean;
+  offReason: number;
+  /** The guest does not react to the power button. */
+  ignoresShutdown: boolean;
+}
+
+/** How the protocol names the domain at the moment. */
+export function refOf({ name, uuid, run }: Domain): DomainRef {
+  return { name, uuid, id: run?.id ?? -1 };
+}
+
+/** What is in force now: of a running domain what it runs with. */
+export function definitionOf(domain: Domain): Definition {
+  const definition = domain.run?.definition ?? domain.config;
+  if (definition === undefined) throw new TypeError(`domain ${domain.name} neither runs nor is defined`);
+  return definition;
+}
+
+/** Whether a change or question is about the running domain, the config, or both; fails where there is no such thing. */
+export function impactOf(domain: Domain, flags: number): { live: boolean; config: boolean } {
+  const explicit = (flags & (LIVE | CONFIG)) !== 0;
+  const live = explicit ? (flags & LIVE) !== 0 : domain.run !== undefined;
+  const config = explicit ? (flags & CONFIG) !== 0 : domain.run === undefined;
+  if (live && domain.run === undefined) throw wrongState('domain', 'domain is not running');
+  if (config && domain.config === undefined)
+    throw wrongState('domain', 'transient domains do not have any persistent config');
+  return { live, config };
+}
+
+/** Rewrites the definitions that are meant. */
+export function edit(domain: Domain, flags: number, change: (definition: Definition) => Definition): void {
+  const { live, config } = impactOf(domain, flags);
+  const run = live ? domain.run : undefined;
+  // Both are worked out before one is written: a change that is refused has changed nothing.
+  const newRun = run && change(run.definition);
+  const newConfig = config && domain.config !== undefined ? change(domain.config) : undefined;
+  if (run !== undefined && newRun !== undefined) run.definition = newRun;
+  if (newConfig !== undefined) domain.config = newConfig;
+}

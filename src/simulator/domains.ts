@@ -1,0 +1,285 @@
+import { type Definition, renderDefinition } from './definition.ts';
+import { parseDefinition } from './define.ts';
+import { type Domain, definitionOf, OFF_REASON, refOf, STATE } from './domain.ts';
+import type { EventFeed } from './event-feed.ts';
+import type { HostFacts } from './facts.ts';
+import {
+  allowFlags,
+  CODES,
+  internalError,
+  LibvirtFailure,
+  noDomain,
+  operationFailed,
+  systemError,
+  wrongState,
+} from './failure.ts';
+import type { Storage } from './storage.ts';
+
+/** virDomainEventType with its detail. */
+const EVENT = {
+  added: [0, 0],
+  updated: [0, 1],
+  removed: [1, 0],
+  booted: [2, 0],
+  restored: [2, 2],
+  paused: [3, 0],
+  unpaused: [4, 0],
+  stoppedByItself: [5, 0],
+  destroyed: [5, 1],
+  saved: [5, 4],
+  failed: [5, 5],
+  shutdownByGuest: [6, 1],
+  shutdownByHost: [6, 2],
+} as const;
+
+const START = { paused: 1, forceBoot: 8 } as const;
+const SHUTDOWN_AGENT = 2;
+const UNDEFINE_MANAGED_SAVE = 1;
+
+export interface DomainsOptions {
+  readonly facts: HostFacts;
+  readonly storage: Storage;
+  readonly events: EventFeed;
+  /** From the power button to the guest's end. */
+  readonly shutdownMs: number;
+  readonly onChange: () => void;
+}
+
+/** The domains of one host. */
+export class Domains {
+  readonly #options: DomainsOptions;
+  readonly #byUuid = new Map<string, Domain>();
+  #lastId = 0;
+
+  constructor(options: DomainsOptions) {
+    this.#options = options;
+  }
+
+  all(): readonly Domain[] {
+    return [...this.#byUuid.values()];
+  }
+
+  byName(name: string): Domain {
+    const domain = this.all().find((candidate) => candidate.name === name);
+    if (domain === undefined) throw noDomain(`name '${name}'`);
+    return domain;
+  }
+
+  byUuid(uuid: string): Domain {
+    const domain = this.#byUuid.get(uuid);
+    if (domain === undefined) throw noDomain(`uuid '${uuid}'`);
+    return domain;
+  }
+
+  /** As a call names it: the uuid counts. */
+  byRef({ uuid, name }: { readonly uuid: string; readonly name: string }): Domain {
+    const domain = this.#byUuid.get(uuid);
+    if (domain === undefined) throw noDomain(`uuid '${uuid}' (${name})`);
+    return domain;
+  }
+
+  /** Makes a domain, or replaces the config of the one with this name and uuid. */
+  define(xml: string, validate: boolean): Domain {
+    const config = parseDefinition(xml, this.#options.facts, validate);
+    const existing = this.#claim(config);
+    const domain = existing ?? this.#add(config);
+    domain.config = config;
+    this.#emit(domain, existing === undefined ? 'added' : 'updated');
+    return domain;
+  }
+
+  /** Puts a domain back as it was, for a host that starts. */
+  restore(xml: string, { autostart, managedSave }: Pick<Domain, 'autostart' | 'managedSave'>): void {
+    const config = parseDefinition(xml, this.#options.facts, false);
+    Object.assign(this.#add(config), { config, autostart, managedSave });
+  }
+
+  undefine(domain: Domain, flags: number): void {
+    allowFlags(flags, 0x7f, 'qemu', 'qemuDomainUndefineFlags');
+    if (domain.config === undefined) throw wrongState('qemu', 'cannot undefine transient domain');
+    if (domain.managedSave && (flags & UNDEFINE_MANAGED_SAVE) === 0)
+      throw wrongState('qemu', 'Refusing to undefine while domain managed save image exists');
+    const ref = refOf(domain);
+    domain.config = undefined;
+    domain.autostart = false;
+    domain.managedSave = false;
+    if (domain.run === undefined) this.#byUuid.delete(domain.uuid);
+    this.#emit(domain, 'removed', ref);
+  }
+
+  start(domain: Domain, flags: number): void {
+    allowFlags(flags, 0x3f, 'qemu', 'qemuDomainCreateWithFlags');
+    if (domain.run !== undefined || domain.config === undefined)
+      throw wrongState('qemu', 'domain is already running');
+    const id = ++this.#lastId;
+    this.#checkStart(domain, domain.config);
+    const paused = (flags & START.paused) !== 0;
+    const restored = domain.managedSave && (flags & START.forceBoot) === 0;
+    domain.managedSave = false;
+    domain.run = {
+      id,
+      definition: domain.config,
+      state: paused ? STATE.paused : STATE.running,
+      reason: 1,
+      since: Date.now(),
+    };
+    if (!paused) this.#emit(domain, 'unpaused');
+    this.#emit(domain, restored ? 'restored' : 'booted');
+    if (paused) this.#emit(domain, 'paused');
+  }
+
+  /** Pulls the plug. */
+  destroy(domain: Domain, flags: number): void {
+    allowFlags(flags, 0x3, 'qemu', 'qemuDomainDestroyFlags');
+    if (domain.run === undefined) throw wrongState('domain', 'domain is not running');
+    this.#emit(domain, 'shutdownByHost');
+    this.#end(domain, 'destroyed', OFF_REASON.destroyed);
+  }
+
+  /** Presses the power button. */
+  shutdown(domain: Domain, flags: number): void {
+    allowFlags(flags, 0x1f, 'qemu', 'qemuDomainShutdownFlags');
+    const { run } = domain;
+    if (run === undefined) throw wrongState('qemu', 'domain is not running');
+    if ((flags & SHUTDOWN_AGENT) !== 0) {
+      const message = 'Guest agent is not responding: QEMU guest agent is not connected';
+      throw new LibvirtFailure(CODES.AGENT_UNRESPONSIVE, 'qemu', message);
+    }
+    if (domain.ignoresShutdown || run.state !== STATE.running || run.stopping !== undefined) return;
+    run.stopping = setTimeout(() => this.powerOff(domain), this.#options.shutdownMs);
+    run.stopping.unref();
+  }
+
+  /** The guest ends by itself; nothing happens to one that is off. */
+  powerOff(domain: Domain): void {
+    if (domain.run === undefined) return;
+    this.#emit(domain, 'shutdownByGuest');
+    this.#end(domain, 'stoppedByItself', OFF_REASON.shutdown);
+  }
+
+  /** Writes the guest's memory to disk and stops it: its next start goes on where it was. */
+  managedSave(domain: Domain): void {
+    if (domain.run === undefined) throw wrongState('domain', 'domain is not running');
+    if (domain.config === undefined) throw wrongState('qemu', 'cannot do managed save for transient domain');
+    domain.managedSave = true;
+    this.#end(domain, 'saved', OFF_REASON.saved);
+  }
+
+  removeManagedSave(domain: Domain): void {
+    if (!domain.managedSave) {
+      const path = `/var/lib/libvirt/qemu/save/${domain.name}.save`;
+      throw systemError('qemu', `Failed to remove managed save file '${path}': No such file or directory`);
+    }
+    domain.managedSave = false;
+    this.#options.onChange();
+  }
+
+  setAutostart(domain: Domain, autostart: boolean): void {
+    if (domain.config === undefined) throw wrongState('qemu', 'cannot set autostart for transient domain');
+    domain.autostart = autostart;
+    this.#options.onChange();
+  }
+
+  /** Everything that runs dies without a word; transient domains are gone. */
+  powerCut(): void {
+    for (const domain of this.all()) {
+      clearTimeout(domain.run?.stopping);
+      domain.run = undefined;
+      domain.offReason = OFF_REASON.unknown;
+      if (domain.config === undefined) this.#byUuid.delete(domain.uuid);
+    }
+    this.#lastId = 0;
+  }
+
+  /** What a booting host does; a domain that cannot start stays off. */
+  autostart(): void {
+    for (const domain of this.all().filter((candidate) => candidate.autostart)) {
+      try {
+        this.start(domain, 0);
+      } catch (error) {
+        if (!(error instanceof LibvirtFailure)) throw error;
+      }
+    }
+  }
+
+  /** Its XML; with `inactive` that of the next start. */
+  xml(domain: Domain, inactive: boolean): string {
+    const config = inactive ? (domain.config ?? domain.run?.definition) : undefined;
+    return config === undefined
+      ? renderDefinition(definitionOf(domain), domain.run?.id)
+      : renderDefinition(config);
+  }
+
+  /** The domain that has this name and uuid; fails where only one of them is taken. */
+  #claim({ name, uuid }: Definition): Domain | undefined {
+    const same = this.#byUuid.get(uuid);
+    if (same !== undefined && same.name !== name)
+      throw operationFailed('domain', `domain '${same.name}' is already defined with uuid ${uuid}`);
+    const namesake = this.all().find((domain) => domain.name === name);
+    if (namesake !== undefined && namesake !== same)
+      throw operationFailed('domain', `domain '${name}' already exists with uuid ${namesake.uuid}`);
+    return same;
+  }
+
+  #add({ uuid, name }: Definition): Domain {
+    const domain: Domain = {
+      uuid,
+      name,
+      config: undefined,
+      run: undefined,
+      autostart: false,
+      managedSave: false,
+      offReason: OFF_REASON.unknown,
+      ignoresShutdown: false,
+    };
+    this.#byUuid.set(uuid, domain);
+    return domain;
+  }
+
+  #checkStart(domain: Domain, config: Definition): void {
+    try {
+      this.#checkBridges(config);
+      for (const { file } of config.disks) if (file !== undefined) this.#options.storage.checkReadable(file);
+      this.#checkLocks(config);
+    } catch (error) {
+      domain.offReason = OFF_REASON.failed;
+      throw error;
+    }
+  }
+
+  #checkBridges({ bridges }: Definition): void {
+    const there = this.#options.facts.bridges;
+    const missing = bridges.find((bridge) => there !== undefined && !there.includes(bridge));
+    if (missing !== undefined)
+      throw systemError('none', `Cannot get interface MTU on '${missing}': No such device`);
+  }
+
+  /** QEMU locks the images that it writes to. */
+  #checkLocks({ disks }: Definition): void {
+    const taken = new Set(
+      this.all().flatMap(({ run }) => (run?.definition.disks ?? []).filter(isLocked).map(({ file }) => file)),
+    );
+    const disk = disks.find((candidate) => isLocked(candidate) && taken.has(candidate.file));
+    if (disk === undefined) return;
+    const what = `Failed to get "write" lock\nIs another process using the image [${disk.file}]?`;
+    throw internalError('qemu', `process exited while connecting to monitor: ${what}`);
+  }
+
+  #end(domain: Domain, event: 'stoppedByItself' | 'destroyed' | 'saved', reason: number): void {
+    clearTimeout(domain.run?.stopping);
+    domain.run = undefined;
+    domain.offReason = reason;
+    if (domain.config === undefined) this.#byUuid.delete(domain.uuid);
+    this.#emit(domain, event);
+  }
+
+  #emit(domain: Domain, event: keyof typeof EVENT, ref = refOf(domain)): void {
+    const [type, detail] = EVENT[event];
+    this.#options.events.lifecycle(ref, type, detail);
+    this.#options.onChange();
+  }
+}
+
+function isLocked(disk: Definition['disks'][number]): boolean {
+  return disk.file !== undefined && disk.writable && !disk.shareable;
+}

@@ -1,0 +1,58 @@
+import type { KnownHost, ObservedState, ObservedVm } from '../../src/core/observed.ts';
+import type { CreateStep, Step } from '../../src/core/step.ts';
+
+/** What the hosts show once every step is done: the meaning of a plan, in memory. */
+export function applyToModel(observed: ObservedState, steps: readonly Step[]): ObservedState {
+  return steps.reduce(applyStep, observed);
+}
+
+function applyStep(observed: ObservedState, step: Step): ObservedState {
+  const host = observed.hosts.get(step.host);
+  if (host?.kind !== 'known') throw new Error(`${step.kind} ${step.vm}: ${step.host} is not known`);
+  return { hosts: new Map(observed.hosts).set(host.name, { ...host, vms: vmsAfter(host, step) }) };
+}
+
+function vmsAfter({ vms }: KnownHost, step: Step): ObservedVm[] {
+  if (step.kind === 'create') return [...vms.filter(({ uuid }) => uuid !== step.uuid), created(step)];
+  if (!vms.some((vm) => isOf(vm, step))) throw new Error(`${step.kind}: no ${step.vm} on ${step.host}`);
+  if (step.kind === 'purge') return vms.filter((vm) => !isOf(vm, step));
+  return vms.map((vm) => (isOf(vm, step) ? { ...vm, ...changeOf(step) } : vm));
+}
+
+function isOf(vm: ObservedVm, step: Step): boolean {
+  return vm.uuid === step.uuid && vm.name === step.vm && vm.mark?.cluster === step.cluster;
+}
+
+function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
+  const disks = [{ ...spec.bootDisk, target: 'vda' }, ...spec.dataDisks];
+  return {
+    name: spec.name,
+    uuid,
+    power: 'shutoff',
+    persistent: true,
+    autostart: spec.autostart,
+    vcpus: spec.vcpus,
+    memoryMiB: spec.memoryMiB,
+    maxMemoryMiB: spec.maxMemoryMiB,
+    macs,
+    disks: disks.map(({ target, volume }) => ({ target, file: `/pool/${volume}` })),
+    mark,
+  };
+}
+
+function changeOf(step: Exclude<Step, { kind: 'create' | 'purge' }>): Partial<ObservedVm> {
+  switch (step.kind) {
+    case 'start':
+      return { power: 'running' };
+    case 'stop':
+      return { power: 'shutoff' };
+    case 'autostart':
+      return { autostart: step.enabled };
+    case 'mark':
+      return { mark: step.mark };
+    case 'remove':
+      return { power: 'shutoff', autostart: false, mark: step.mark };
+    case 'restore':
+      return { autostart: step.autostart, mark: step.mark };
+  }
+}

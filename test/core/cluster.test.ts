@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { accepted, CLUSTER, manifest, onlyVm, refused, repository, vm } from './repository.ts';
+
+const WEB = manifest('a.json', [vm()]);
+const OWN_POOL = manifest('a.json', [
+  vm({ pool: 'own', bridge: 'br9', power: 'on', clone: 'full', autostart: true }),
+]);
+
+const RICH = `cluster: lab
+defaults:
+  image: base
+  clone: full
+  bootDiskGb: 40
+  pool: fast
+  bridge: br1
+  power: manual
+  autostart: false
+  reserve: {vcpus: 2, memoryGb: 0.5, diskGb: 10}
+  ratio: {vcpu: 8}
+hosts:
+  t01: {state: offline, pool: slow, reserve: {memoryGb: 4}, ratio: {memory: 1.5}}
+  t02:
+images: {base: {pool: images, volume: debian-12.qcow2}}
+policy: {maxRemovals: 0, tombstoneDays: 30}
+`;
+
+describe('cluster.yaml', () => {
+  it('needs little', () => {
+    const { cluster, policy, hosts } = accepted(repository([], 'cluster: lab\nhosts: {t01: }\n'));
+    expect(cluster).toBe('lab');
+    expect(policy).toEqual({ maxRemovals: 5, tombstoneDays: 7 });
+    expect(hosts.get('t01')).toEqual({
+      name: 't01',
+      state: 'active',
+      reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
+      ratio: { vcpu: 4, memory: 1, disk: 1 },
+    });
+  });
+
+  it('gives hosts what they do not say themselves, field by field', () => {
+    const { hosts, policy } = accepted(repository([], RICH));
+    expect(policy).toEqual({ maxRemovals: 0, tombstoneDays: 30 });
+    expect(hosts.get('t01')).toEqual({
+      name: 't01',
+      state: 'offline',
+      reserve: { vcpus: 2, memoryMiB: 4096, diskGiB: 10 },
+      ratio: { vcpu: 8, memory: 1.5, disk: 1 },
+    });
+    expect(hosts.get('t02')).toMatchObject({
+      state: 'active',
+      reserve: { memoryMiB: 512 },
+      ratio: { memory: 1 },
+    });
+  });
+
+  it.each([
+    ['those of the host before those of all', RICH, WEB, { bootDisk: { pool: 'slow' } }],
+    [
+      'those of all',
+      RICH,
+      WEB,
+      {
+        bootDisk: { clone: 'full', sizeGiB: 40 },
+        nics: [{ bridge: 'br1' }],
+        power: 'manual',
+        autostart: false,
+      },
+    ],
+    [
+      'nothing that they say themselves',
+      RICH,
+      OWN_POOL,
+      { bootDisk: { pool: 'own', clone: 'full' }, nics: [{ bridge: 'br9' }], power: 'on', autostart: true },
+    ],
+    [
+      "the program's own where it says nothing",
+      CLUSTER,
+      WEB,
+      {
+        bootDisk: { pool: 'default', clone: 'overlay' },
+        nics: [{ bridge: 'br0' }],
+        power: 'on',
+        autostart: true,
+      },
+    ],
+  ])('gives VMs %s', (_, cluster, file, expected) => {
+    expect(onlyVm(repository([file], cluster))).toMatchObject(expected);
+  });
+
+  it('must be there', () => {
+    expect(refused([WEB])).toEqual([
+      expect.stringMatching(/^cluster.yaml: the file is missing .*cluster: NAME/),
+    ]);
+  });
+
+  it('may be called cluster.yml, but not both', () => {
+    const yml = { path: 'cluster.yml', content: CLUSTER };
+    expect(accepted([yml, WEB]).cluster).toBe('lab');
+    expect(refused([...repository([WEB]), yml])).toEqual([
+      'cluster.yml: there is cluster.yaml too (keep one of them)',
+    ]);
+  });
+
+  it.each([
+    ['hosts: {}', 'cluster.yaml:1:1: "cluster" is missing: expected a cluster name'],
+    ['cluster: Lab', 'cluster.yaml:1:10: cluster: expected a cluster name'],
+    ['- cluster: lab', 'cluster.yaml:1:1: expected an object with "cluster", got a list'],
+    ['cluster: lab\nimage: {}', 'cluster.yaml:2:1: unknown key "image"; did you mean "images"?'],
+    [
+      'cluster: lab\npolicy: {maxRemoval: 1}',
+      'cluster.yaml:2:10: unknown key "maxRemoval" in policy; did you mean',
+    ],
+    [
+      'cluster: lab\npolicy: {tombstoneDays: -1}',
+      'cluster.yaml:2:25: policy.tombstoneDays: expected a whole number',
+    ],
+    [
+      'cluster: lab\nhosts: {t01: {state: drained}}',
+      'cluster.yaml:2:22: hosts.t01.state: expected one of active, offline',
+    ],
+    ['cluster: lab\nhosts: {"t 1": {}}', 'cluster.yaml:2:9: "t 1": expected a host name'],
+    [
+      'cluster: lab\nhosts: {t01: {address: 10.0.0.1}}',
+      'cluster.yaml:2:15: unknown key "address" in hosts.t01',
+    ],
+    ['cluster: lab\nimages: {base: {pool: default}}', 'cluster.yaml:2:16: "images.base.volume" is missing'],
+    [
+      'cluster: lab\nimages: {b: {pool: p, volume: ../x}}',
+      'cluster.yaml:2:31: images.b.volume: expected a volume name',
+    ],
+    ['cluster: lab\nimages: {__proto__: {}}', 'cluster.yaml:2:10: the key "__proto__" is not allowed'],
+    [
+      'cluster: lab\ndefaults: {image: base}',
+      'cluster.yaml:2:19: defaults.image: no image "base" is declared',
+    ],
+    [
+      'cluster: lab\naddresses: [10.0.0.1/8]',
+      'cluster.yaml:2:13: addresses: "10.0.0.1/8": the network has bits',
+    ],
+    ['cluster: lab\naddresses: [10]', 'cluster.yaml:2:13: addresses.0: expected a network such as'],
+  ])('of %j is refused: %s', (content, issue) => {
+    expect(refused([{ path: 'cluster.yaml', content }])).toEqual([expect.stringContaining(issue)]);
+  });
+
+  it('blames no VM for what cannot be read in it', () => {
+    const broken =
+      'cluster: lab\ndefaults: {x: 1}\nhosts: {t01: 3}\nimages: [base]\naddresses: [10.1.0.0/16, junk]\n';
+    const issues = refused(repository([manifest('a.json', [vm({ image: 'base' })], 't09')], broken));
+    expect(issues).toHaveLength(4);
+    expect(issues.every((issue) => issue.startsWith('cluster.yaml:'))).toBe(true);
+  });
+
+  it('may name only hosts that the operator knows', () => {
+    const hosts = new Map([
+      ['t01', { address: '192.0.2.1' }],
+      ['t02', { address: '192.0.2.2' }],
+    ]);
+    expect(refused(repository([WEB]), { hosts })).toEqual([
+      'cluster.yaml:3:27: host "t04.tdh.internal" is not in the operator\'s configuration (add it to operator.yaml first)',
+    ]);
+  });
+});

@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import type { DesiredState, DesiredVm } from '../../src/core/desired.ts';
+import { vmUuid } from '../../src/core/identity.ts';
+import type { Mark } from '../../src/core/mark.ts';
+import type { ObservedHost, ObservedState, ObservedVm } from '../../src/core/observed.ts';
+import { CLUSTER, desiredState, desiredVm, knownHost, mark, observedVm, unknownHost } from '../builders.ts';
+
+const HOSTS = ['a', 'b', 'c'];
+/** Few, so that what git wants and what the hosts have meet often. */
+const NAMES = ['web', 'db', 'log'];
+
+const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
+  fc
+    .record({
+      name: fc.constantFrom(...NAMES),
+      host: fc.constantFrom(...HOSTS),
+      power: fc.constantFrom('on' as const, 'off' as const, 'manual' as const),
+      autostart: fc.boolean(),
+      protect: fc.boolean(),
+      vcpus: fc.constantFrom(2, 4),
+    })
+    .map(desiredVm),
+  { selector: ({ name }) => name },
+);
+
+const desired: fc.Arbitrary<DesiredState> = fc
+  .tuple(desiredVms, fc.integer({ min: 0, max: 3 }))
+  .map(([vms, maxRemovals]) => desiredState(vms, { policy: { maxRemovals } }));
+
+const purgeAfter = fc.constantFrom('2026-02-27T12:00:00.000Z', '2026-03-27T12:00:00.000Z');
+
+function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
+  return fc
+    .record({
+      state: fc.constantFrom('ready' as const, 'building' as const, 'tombstone' as const),
+      cluster: fc.constantFrom(CLUSTER, CLUSTER, CLUSTER, 'other'),
+      protect: fc.boolean(),
+      due: purgeAfter,
+    })
+    .map(({ state, cluster, protect, due }) => ({
+      ...mark({ state, cluster, protect, uuid }, name),
+      ...(state === 'tombstone' && {
+        removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead' },
+      }),
+    }));
+}
+
+/** Mostly the uuid that the name has; now and then that of another name, or one of its own. */
+const identity = fc
+  .record({ name: fc.constantFrom(...NAMES, 'alien'), like: fc.constantFrom('', '', '', ...NAMES, 'x') })
+  .map(({ name, like }) => ({ name, uuid: vmUuid(CLUSTER, like === '' ? name : like) }));
+
+const vm: fc.Arbitrary<ObservedVm> = identity.chain(({ name, uuid }) =>
+  fc
+    .record({
+      power: fc.constantFrom(
+        'running' as const,
+        'running' as const,
+        'shutoff' as const,
+        'shutoff' as const,
+        'paused' as const,
+        'other' as const,
+      ),
+      persistent: fc.constantFrom(true, true, true, false),
+      autostart: fc.boolean(),
+      found: fc.option(marksOf(name, uuid), { freq: 5, nil: undefined }),
+    })
+    .map(({ found, ...rest }) => {
+      const { mark: _, ...bare } = observedVm({ name, uuid, ...rest });
+      return found === undefined ? { ...bare, markError: 'our mark lacks "state"' } : { ...bare, mark: found };
+    }),
+);
+
+/** As libvirt has it: on one host every name and every uuid is there once. */
+const vmsOfOneHost = fc
+  .uniqueArray(vm, { selector: ({ name }) => name, maxLength: 4 })
+  .map((vms) => [...new Map(vms.map((one) => [one.uuid, one])).values()]);
+
+function host(name: string): fc.Arbitrary<ObservedHost> {
+  return fc.oneof(
+    { weight: 4, arbitrary: vmsOfOneHost.map((vms) => knownHost(name, vms)) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .option(fc.subarray(NAMES), { nil: undefined })
+        .map((lastSeen) => unknownHost(name, lastSeen)),
+    },
+  );
+}
+
+const observed: fc.Arbitrary<ObservedState> = fc
+  .tuple(...HOSTS.map(host))
+  .map((hosts) => ({ hosts: new Map(hosts.map((one) => [one.name, one])) }));
+
+/** What git wants beside what the hosts show: alike often enough, at odds in every way that we know. */
+export const situations = fc.record({ desired, observed });
