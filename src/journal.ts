@@ -54,6 +54,7 @@ export async function openJournal(dir: string, options: JournalOptions = {}): Pr
       return done;
     },
     of: (sha) => readAll(state, state.bySha.get(sha) ?? []),
+    latestOf: async (sha) => (await readAll(state, (state.bySha.get(sha) ?? []).slice(-1)))[0],
     commits: async () => [...state.bySha.keys()],
     last: async () => (await readAll(state, state.entries.slice(-1)))[0],
     recent: async (limit) =>

@@ -14,6 +14,7 @@ import { type OpenJournal, openJournal } from './journal.ts';
 import { openLibvirt } from './libvirt/libvirt.ts';
 import type { Logger } from './log.ts';
 import type { Clock, Hosts, Notes } from './ports.ts';
+import { createBuilder } from './reconcile/builder.ts';
 import type { OnProgress } from './reconcile/progress.ts';
 import type { Deps } from './reconcile/reconcile.ts';
 import { createRestartLimiter } from './reconcile/restart-limiter.ts';
@@ -63,7 +64,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     confirmations,
     restarts: createRestartLimiter(),
     clock,
-    build: buildContext(config),
+    build: createBuilder(buildContext(config)),
     vmsPerHost: config.concurrency.vmsPerHost,
     onProgress: options.onProgress ?? (() => {}),
   };

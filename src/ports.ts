@@ -47,6 +47,8 @@ export interface Journal {
   append(report: Report): Promise<void>;
   /** Reports of one commit, oldest first. */
   of(sha: string): Promise<readonly Report[]>;
+  /** The newest report of one commit. */
+  latestOf(sha: string): Promise<Report | undefined>;
   last(): Promise<Report | undefined>;
 }
 

@@ -1,11 +1,10 @@
 import { type Assessment, assess } from '../core/assess.ts';
-import { buildDesired } from '../core/build-desired.ts';
 import type { DesiredState } from '../core/desired.ts';
 import type { Issue } from '../core/issue.ts';
 import type { ObservedState } from '../core/observed.ts';
 import { readFolder } from '../git/folder.ts';
 import type { Operator } from '../operator.ts';
-import type { SourceFile } from '../ports.ts';
+import type { Snapshot } from '../ports.ts';
 import { questionFor } from '../reconcile/reconcile.ts';
 
 /** Which manifests a command looks at: a folder, a revision, or else the newest commit of the branch. */
@@ -30,12 +29,14 @@ export async function assessNow(
   choice: Choice,
   signal: AbortSignal,
 ): Promise<Judged> {
-  const { title, files, commit } = await readChoice(mirror, choice, signal);
-  const built = buildDesired(files, deps.build);
+  const snapshot = await readChoice(mirror, choice, signal);
+  const { sha, subject } = snapshot.revision;
+  const title = choice.dir ?? `${sha.slice(0, 12)} ${subject}`;
+  const built = deps.build(snapshot);
   if (!built.ok) return { ok: false, title, issues: built.issues };
   const { desired } = built;
   const observed = await deps.hosts.observe(questionFor(desired), signal);
-  const assessment = assess(desired, observed, { now: deps.clock.now(), commit });
+  const assessment = assess(desired, observed, { now: deps.clock.now(), commit: sha });
   return { ok: true, title, desired, observed, assessment };
 }
 
@@ -43,9 +44,10 @@ async function readChoice(
   mirror: Operator['mirror'],
   { dir, revision }: Choice,
   signal: AbortSignal,
-): Promise<{ title: string; files: readonly SourceFile[]; commit: string }> {
-  if (dir !== undefined) return { title: dir, files: (await readFolder(dir)).files, commit: 'working-copy' };
-  const snapshot = revision === undefined ? await mirror.fetch(signal) : await mirror.read(revision, signal);
-  const { sha, subject } = snapshot.revision;
-  return { title: `${sha.slice(0, 12)} ${subject}`, files: snapshot.files, commit: sha };
+): Promise<Snapshot> {
+  if (dir === undefined) return revision === undefined ? mirror.fetch(signal) : mirror.read(revision, signal);
+  return {
+    ...(await readFolder(dir)),
+    revision: { sha: 'working-copy', subject: dir, author: '', date: '' },
+  };
 }

@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline/promises';
-import { buildDesired } from '../core/build-desired.ts';
 import { arrangeFleet, isActive, type OwnedVm } from '../core/fleet.ts';
 import type { MarkStep } from '../core/step.ts';
 import { OperatorError } from '../errors.ts';
@@ -36,7 +35,7 @@ export function purge(vm: string, options: PurgeOptions): Promise<number> {
 
 async function findTombstone({ deps }: Operator, name: string, signal: AbortSignal): Promise<OwnedVm> {
   const snapshot = (await deps.source.accepted()) ?? (await deps.source.fetch(signal));
-  const built = buildDesired(snapshot.files, deps.build);
+  const built = deps.build(snapshot);
   if (!built.ok)
     throw new OperatorError('E_USAGE', 'no commit has been accepted yet: there is nothing to purge');
   const observed = await deps.hosts.observe(questionFor(built.desired), signal);

@@ -20,7 +20,7 @@ export interface Fleet {
   readonly unknown: ReadonlyMap<string, UnknownHost>;
   readonly owned: readonly OwnedVm[];
   /** Every MAC address in a definition on any host, lower case. */
-  readonly macs: ReadonlySet<string>;
+  macs(): ReadonlySet<string>;
   /** The VMs of ours with that name or that uuid, on any host. */
   copiesOf(vm: Identity): readonly OwnedVm[];
   /** VMs with that name on that host, or with that uuid on any, that have no mark of ours that can be read. */
@@ -52,17 +52,18 @@ export function arrangeFleet(cluster: string, observed: ObservedState): Fleet {
   const copies = indexBy(owned, ({ vm }) => [vm.name, vm.uuid]);
   const others = indexBy(strangers, ({ host, vm }) => [`${host}/${vm.name}`, vm.uuid]);
   const seen = indexBy(unknown, ({ lastSeen }) => lastSeen ?? []);
-  const users = indexBy(vms, ({ vm }) => vm.disks.flatMap(({ file }) => file ?? []));
+  // Most passes create and purge nothing.
+  const users = once(() => indexBy(vms, ({ vm }) => vm.disks.flatMap(({ file }) => file ?? [])));
   return {
     known: new Map(known.map((host) => [host.name, host])),
     unknown: new Map(unknown.map((host) => [host.name, host])),
     owned,
-    macs: new Set(vms.flatMap(({ vm }) => vm.macs.map((mac) => mac.toLowerCase()))),
+    macs: once(() => new Set(vms.flatMap(({ vm }) => vm.macs.map((mac) => mac.toLowerCase())))),
     copiesOf: ({ name, uuid }) => either(copies, name, uuid),
     strangersLike: ({ host, name, uuid }) => either(others, `${host}/${name}`, uuid),
     neverSeen: unknown.find(({ lastSeen }) => lastSeen === undefined),
     lastSeenOn: (name) => seen.get(name)?.[0],
-    usersOf: (file) => users.get(file) ?? [],
+    usersOf: (file) => users().get(file) ?? [],
   };
 }
 
@@ -84,5 +85,12 @@ function indexBy<T>(items: readonly T[], keysOf: (item: T) => readonly string[])
 }
 
 function either<T>(index: ReadonlyMap<string, readonly T[]>, a: string, b: string): readonly T[] {
-  return [...new Set([...(index.get(a) ?? []), ...(index.get(b) ?? [])])];
+  const ofA = index.get(a) ?? [];
+  const more = (index.get(b) ?? []).filter((item) => !ofA.includes(item));
+  return more.length === 0 ? ofA : [...ofA, ...more];
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }

@@ -7,12 +7,17 @@ import { macAddress } from './identity.ts';
  * free. 24 bits of hash meet by chance in one of nine fleets of 2,000 VMs, and libvirt refuses no duplicate.
  */
 export function macAllocator(desired: DesiredState, fleet: Fleet): (vm: DesiredVm) => readonly string[] {
-  const taken = new Set(fleet.macs);
-  for (const vm of desired.vms.values()) {
-    for (const { mac } of vm.nics) if (mac !== undefined) taken.add(mac.toLowerCase());
-  }
-  return (vm) =>
-    vm.nics.map((nic, index) => nic.mac?.toLowerCase() ?? claimFree(desired.cluster, vm.name, index, taken));
+  let taken: Set<string> | undefined;
+  return (vm) => {
+    const addresses = (taken ??= new Set([...fleet.macs(), ...declaredMacs(desired)]));
+    return vm.nics.map(
+      (nic, index) => nic.mac?.toLowerCase() ?? claimFree(desired.cluster, vm.name, index, addresses),
+    );
+  };
+}
+
+function declaredMacs(desired: DesiredState): string[] {
+  return [...desired.vms.values()].flatMap(({ nics }) => nics.flatMap(({ mac }) => mac?.toLowerCase() ?? []));
 }
 
 function claimFree(cluster: string, vm: string, nic: number, taken: Set<string>): string {

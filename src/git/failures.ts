@@ -17,6 +17,7 @@ type RemoteProblem =
   | 'owner'
   | 'no-repository'
   | 'redirect'
+  | 'disk'
   | 'network'
   | 'content';
 
@@ -24,6 +25,7 @@ type RemoteProblem =
 const PROBLEMS: readonly (readonly [RemoteProblem, RegExp])[] = [
   ['branch', /couldn't find remote ref/i],
   ['host-key', /host key verification failed|remote host identification has changed|host key is known/i],
+  ['disk', /no space left|disk quota|read-only file system|too many open files/i],
   ['owner', /dubious ownership/i],
   [
     'login',
@@ -64,10 +66,23 @@ const ADVICE = {
   owner: () => "Run the operator as the repository's owner, or reach it over ssh",
   'no-repository': () => 'Check the address in operator.yaml, and that the login may see it',
   redirect: () => 'The server sends us elsewhere: put the new address into operator.yaml',
+  disk: () => 'Make room on the disk of the state folder, or of the repository',
   network: () =>
     'It is tried again; if it lasts, check the network, the name and the certificate from this machine',
   content: () => 'Its history holds objects that git calls broken or dangerous: see `git fsck` there',
 } as const satisfies Record<RemoteProblem, (context: RemoteContext) => string>;
+
+/** E_GIT_REMOTE for a mirror that fails by itself; anything that is neither git's nor the system's is a bug and goes on. */
+export function mirrorError(error: unknown, dir: string): OperatorError {
+  const expected = error instanceof GitFailure || (error instanceof Error && 'syscall' in error);
+  if (!expected) throw error;
+  const message = `the git mirror in ${dir} cannot be used: ${error instanceof GitFailure ? ownWords(error) : error.message}`;
+  const refused = error instanceof GitFailure && (error.kind === 'exit' || error.kind === 'corrupt');
+  const advice = refused
+    ? 'If it lasts, stop the operator and remove the mirror: it is made anew'
+    : 'Check that git is installed, and the folder and its disk';
+  return new OperatorError('E_GIT_REMOTE', `${message}. ${advice}`, { cause: error });
+}
 
 /** The one line of git's output that says what happened. */
 export function ownWords(failure: GitFailure): string {

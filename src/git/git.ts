@@ -30,7 +30,8 @@ export interface GitSettings {
   readonly timeoutMs: number;
 }
 
-type FailureKind = 'exit' | 'timeout' | 'too-long' | 'broken';
+/** `exit`: git said no; `corrupt`: what it said makes no sense; `not-run`: it could not be started, or was killed. */
+type FailureKind = 'exit' | 'corrupt' | 'not-run' | 'timeout' | 'too-long';
 
 /** git did not do what it was asked. `output` is what it printed, without secrets. */
 export class GitFailure extends Error {
@@ -71,7 +72,7 @@ async function run(
   call.signal?.throwIfAborted();
   const { variables, secrets } = settings.environment(call.access ?? 'none');
   const interruption = interruptible(call, call.timeoutMs ?? settings.timeoutMs);
-  let output = '';
+  let result = { output: '', exitCode: 0 };
   const git = simpleGit({
     ...GUARDS,
     baseDir: settings.dir,
@@ -80,7 +81,7 @@ async function run(
     // Without this, a failing command that prints nothing would count as success.
     errors: (error, { exitCode, stdErr, stdOut }) => {
       if (error === undefined && exitCode === 0) return undefined;
-      output = Buffer.concat([...stdOut.map(tail), ...stdErr.map(tail)]).toString();
+      result = { output: Buffer.concat([...stdOut.map(tail), ...stdErr.map(tail)]).toString(), exitCode };
       return error ?? Buffer.from(`exit code ${exitCode}`);
     },
   });
@@ -91,8 +92,11 @@ async function run(
     return await Promise.race([start(git), interruption.happened]);
   } catch (error) {
     call.signal?.throwIfAborted();
-    const kind = interruption.kind() ?? (output === '' && !isExit(error) ? 'broken' : 'exit');
-    throw new GitFailure(kind, command, redact(output === '' ? errorMessage(error) : output, secrets));
+    // Killed by a signal: null. Not started: negative.
+    const kind = interruption.kind() ?? (result.exitCode > 0 ? 'exit' : 'not-run');
+    // simple-git reports a failed start as a stack on standard error.
+    const output = kind === 'not-run' ? result.output.split('\n', 1).join() : result.output.trim();
+    throw new GitFailure(kind, command, redact(output || errorMessage(error), secrets));
   } finally {
     interruption.clear();
   }
@@ -112,10 +116,6 @@ const GUARDS = {
   // By default output is taken as complete 50 ms after the exit, whether it is or not.
   completion: { onClose: true, onExit: false },
 } as const;
-
-function isExit(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('exit code ');
-}
 
 function tail(chunk: Buffer): Buffer {
   return chunk.subarray(-8192);

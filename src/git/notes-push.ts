@@ -46,6 +46,7 @@ export async function pushNotes(
     return lost;
   } catch (error) {
     if (!(error instanceof GitFailure)) throw error;
+    await mirror.unlock(error);
     const message = `git notes cannot be pushed to ${redact(mirror.remote.url)}, ${ref}: ${pushWords(error)}`;
     throw new OperatorError('E_NOTES_PUSH', message, { cause: error, context: { ref } });
   }

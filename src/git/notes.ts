@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, OperatorError } from '../errors.ts';
 import type { Notes } from '../ports.ts';
-import type { GitLog, Mirror } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
+import type { GitLog } from './mirror-state.ts';
 import { isRefused, isRejected, pushNotes } from './notes-push.ts';
 
 export interface NotesSettings {

@@ -29,9 +29,15 @@ export async function openRepository(settings: RepositorySettings): Promise<Git>
   }
   const head = `refs/heads/${settings.branch}`;
   const current = await git.text(['rev-parse', '--symbolic-full-name', '--quiet', 'HEAD']).catch(() => '');
-  if (current.trim() !== head) await git.text(['symbolic-ref', 'HEAD', head]);
+  if (current.trim() !== head) await changeBranch(git, current.trim(), head);
   await packIfNeeded(git);
   return git;
+}
+
+/** The old branch goes: its name may stand in the way of the new one, as `live` of `live/a`. */
+async function changeBranch(git: Git, from: string, to: string): Promise<void> {
+  await git.text(['symbolic-ref', 'HEAD', to]);
+  if (from.startsWith('refs/heads/')) await git.text(['update-ref', '-d', from]);
 }
 
 /** Puts an empty mirror in the place of a broken one, which is kept beside it once, and takes over what is in force. */

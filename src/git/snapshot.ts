@@ -123,7 +123,7 @@ async function readBlobs(git: Git, blobs: readonly TreeEntry[], call: GitCall): 
     const start = output.indexOf(0x0a, offset) + 1;
     const header = output.subarray(offset, Math.max(offset, start - 1)).toString();
     if (header !== `${oid} blob ${size}` || output.length < start + size) {
-      throw new GitFailure('broken', 'cat-file', `object ${oid} of ${path} cannot be read`);
+      throw new GitFailure('corrupt', 'cat-file', `object ${oid} of ${path} cannot be read`);
     }
     offset = start + size + 1;
     return decodeFile(path, output.subarray(start, start + size));

@@ -1,11 +1,11 @@
 import { type Assessment, assess } from '../core/assess.ts';
-import { type BuildContext, buildDesired } from '../core/build-desired.ts';
 import { holdForCapacity, shortageIssues } from '../core/capacity-check.ts';
 import type { DesiredState } from '../core/desired.ts';
 import type { ObservedState } from '../core/observed.ts';
 import type { Report, Revision } from '../core/report.ts';
 import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
 import { applyAll } from './apply-all.ts';
+import type { Builder } from './builder.ts';
 import type { OnProgress } from './progress.ts';
 import { record, recordSkippedCommits } from './record.ts';
 import { type Findings, type PassFacts, reportFailure, reportFindings } from './report-pass.ts';
@@ -19,8 +19,7 @@ export interface Deps {
   readonly confirmations: Confirmations;
   readonly restarts: RestartLimiter;
   readonly clock: Clock;
-  /** What the config knows: the hosts that a manifest may name. */
-  readonly build: BuildContext;
+  readonly build: Builder;
   readonly vmsPerHost: number;
   readonly onProgress: OnProgress;
 }
@@ -88,7 +87,7 @@ async function pass(deps: Deps, request: PassRequest, candidate: Candidate): Pro
 async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Candidate): Promise<Findings> {
   const { snapshot, accepted, inForce } = candidate;
   const { revision } = snapshot;
-  const built = buildDesired(snapshot.files, deps.build);
+  const built = deps.build(snapshot);
   if (!built.ok) return { kind: 'refused', issues: built.issues, ...(inForce && { inForce }) };
   const { desired } = built;
 

@@ -15,10 +15,9 @@ export interface RecordDeps {
 export async function record(deps: Omit<RecordDeps, 'source'>, report: Report): Promise<Report> {
   const { journal, notes, onProgress } = deps;
   const { sha } = report.revision;
-  const earlier = await journal.of(sha);
-  if (isNews(earlier.at(-1), report)) {
+  if (isNews(await journal.latestOf(sha), report)) {
     await journal.append(report);
-    notes.put(sha, renderNote([...earlier, report]));
+    notes.put(sha, renderNote(await journal.of(sha)));
   }
   onProgress({ kind: 'recorded', report });
   return report;
@@ -29,7 +28,7 @@ export async function recordSkippedCommits(deps: RecordDeps, head: Revision): Pr
   const last = await deps.journal.last();
   if (last === undefined || last.revision.sha === head.sha) return;
   for (const revision of await deps.source.between(last.revision.sha, head.sha)) {
-    if ((await deps.journal.of(revision.sha)).length > 0) continue;
+    if ((await deps.journal.latestOf(revision.sha)) !== undefined) continue;
     await record(deps, {
       v: 1,
       revision,

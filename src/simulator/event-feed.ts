@@ -3,6 +3,9 @@ import { EVENT_ID, type RawEvent } from '../libvirt/protocol/event.ts';
 import type { DomainRef } from '../libvirt/protocol/procedure.ts';
 import { internalError, invalidArgument } from './failure.ts';
 
+/** VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE. */
+const LAST_EVENT_ID = 26;
+
 interface Subscription {
   readonly callbackId: number;
   readonly eventId: number;
@@ -20,7 +23,7 @@ export class EventFeed {
   /** The callback id is one of the whole host. */
   subscribe(wanted: Omit<Subscription, 'callbackId'>): number {
     const { eventId, uuid, subscriber } = wanted;
-    if (!Number.isInteger(eventId) || eventId < 0 || eventId > 27)
+    if (!Number.isInteger(eventId) || eventId < 0 || eventId > LAST_EVENT_ID)
       throw internalError('rpc', `unsupported event ID ${eventId}`);
     const same = this.#of(subscriber).some((other) => other.eventId === eventId && other.uuid === uuid);
     if (same) throw invalidArgument('none', 'invalid argument: event callback already tracked');

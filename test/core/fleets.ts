@@ -67,7 +67,9 @@ const vm: fc.Arbitrary<ObservedVm> = identity.chain(({ name, uuid }) =>
     })
     .map(({ found, ...rest }) => {
       const { mark: _, ...bare } = observedVm({ name, uuid, ...rest });
-      return found === undefined ? { ...bare, markError: 'our mark lacks "state"' } : { ...bare, mark: found };
+      return found === undefined
+        ? { ...bare, markError: 'our mark lacks "state"' }
+        : { ...bare, mark: found };
     }),
 );
 

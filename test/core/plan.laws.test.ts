@@ -65,7 +65,9 @@ describe('every plan', () => {
       for (const step of steps) {
         if (step.kind === 'create') created.add(`${step.host}/${step.uuid}`);
         if (created.has(`${step.host}/${step.uuid}`)) continue;
-        expect(ours.some(({ host, vm }) => host === step.host && vm.uuid === step.uuid && vm.name === step.vm)).toBe(true);
+        expect(
+          ours.some(({ host, vm }) => host === step.host && vm.uuid === step.uuid && vm.name === step.vm),
+        ).toBe(true);
       }
     });
   });
@@ -138,7 +140,9 @@ describe('every plan', () => {
     forEverySituation(({ desired, observed, steps }) => {
       const vms = new Map([...desired.vms].toReversed());
       const hosts = [...observed.hosts.values()].toReversed();
-      const turned = hosts.map((host) => (host.kind === 'known' ? { ...host, vms: host.vms.toReversed() } : host));
+      const turned = hosts.map((host) =>
+        host.kind === 'known' ? { ...host, vms: host.vms.toReversed() } : host,
+      );
       const other = plan(
         { ...desired, vms },
         { hosts: new Map(turned.map((host) => [host.name, host])) },

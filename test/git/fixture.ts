@@ -3,8 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { createMirror, type Mirror, type MirrorSettings } from '../../src/git/mirror.ts';
+
+// Every test here starts dozens of processes, on whatever machine it is.
+vi.setConfig({ testTimeout: 60_000 });
 
 const ENV = {
   PATH: process.env.PATH,

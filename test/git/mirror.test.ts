@@ -330,13 +330,13 @@ describe('the mirror on disk', () => {
   it('follows a change of the branch in the settings', async () => {
     const remote = createRemote();
     remote.commit(FILES);
-    git(remote.work, 'push', '--quiet', 'origin', 'main:live');
     const { dir, ...main } = mirrorOf(remote.bare);
     await main.fetch(never);
     const sha = remote.commit({ 'manifests/new.json': '' });
-    git(remote.work, 'push', '--quiet', 'origin', 'main:live');
-    const live = mirrorOf(remote.bare, { dir, branch: 'live' });
-    await live.fetch(never);
+    git(remote.bare, 'update-ref', '-d', 'refs/heads/main');
+    git(remote.bare, 'update-ref', 'refs/heads/main/live', sha);
+    const live = mirrorOf(remote.bare, { dir, branch: 'main/live' });
+    expect((await live.fetch(never)).revision.sha).toBe(sha);
     expect((await live.read('HEAD')).revision.sha).toBe(sha);
   });
 
@@ -347,6 +347,31 @@ describe('the mirror on disk', () => {
     await mirror.fetch(never);
     expect(readdirSync(mirror.dir).toSorted()).toEqual(['askpass', 'config', 'config-fetch', 'mirror.git']);
     expect(execFileSync('stat', ['-c', '%a', mirror.dir], { encoding: 'utf8' }).trim()).toBe('700');
+  });
+});
+
+describe('a machine that does not play along', () => {
+  it('keeps the mirror where git cannot be started', async () => {
+    const remote = createRemote();
+    remote.commit(FILES);
+    const { dir, ...mirror } = mirrorOf(remote.bare);
+    await mirror.fetch(never);
+    const without = mirrorOf(remote.bare, { dir, env: { PATH: '/nowhere' } });
+    await expect(without.fetch(never)).rejects.toMatchObject({
+      code: 'E_GIT_REMOTE',
+      message: expect.stringMatching(/cannot be used: .*ENOENT/),
+    });
+    expect(readdirSync(dir)).not.toContain('mirror.git.broken');
+  });
+
+  it('says so where the state folder cannot be written', async () => {
+    const remote = createRemote();
+    const file = join(remote.dir, 'file');
+    writeFileSync(file, '');
+    await expect(mirrorOf(remote.bare, { dir: join(file, 'git') }).fetch(never)).rejects.toMatchObject({
+      code: 'E_GIT_REMOTE',
+      message: expect.stringContaining('ENOTDIR'),
+    });
   });
 });
 

@@ -1,0 +1,17 @@
+import type { ArgsOf, ProcedureName, ReplyOf } from '../libvirt/protocol.ts';
+import { connectionCalls } from './calls/connection.ts';
+import { domainCalls } from './calls/domain.ts';
+import { storageCalls } from './calls/storage.ts';
+import type { Caller } from './calls/caller.ts';
+
+/** What a simulated host does for each procedure; libvirt's failures are thrown. */
+export type Calls = {
+  readonly [N in ProcedureName]?: (caller: Caller, args: ArgsOf<N>) => ReplyOf<N>;
+};
+
+const calls: Calls = { ...connectionCalls, ...domainCalls, ...storageCalls };
+
+/** The procedure's implementation; undefined where there is none. */
+export function callNamed<N extends ProcedureName>(name: N): Calls[N] {
+  return calls[name];
+}
