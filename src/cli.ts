@@ -3,9 +3,6 @@ import { Command, Option } from 'commander';
 import { reportFatal } from './cli/fatal.ts';
 import { version } from './version.ts';
 
-/** What a command needs of the process; the rest it builds itself. Each returns its exit code. */
-type Run = (...args: never[]) => Promise<number>;
-
 const program = new Command('kvm-gitops')
   .description('Makes the VMs of plain KVM hosts what a git repository says they are.')
   .version(version)
@@ -24,13 +21,17 @@ Results go to stdout, logs to stderr.`,
 const json = new Option('--json', 'print JSON instead of text');
 
 command('run', 'watch the repository and keep the hosts as it says, until SIGTERM', 'kvm-gitops run').action(
-  lazily(async () => (await import('./cli/run.ts')).run),
+  exiting(async (_: unknown, self: Command) => (await import('./cli/run.ts')).run(self.optsWithGlobals())),
 );
 
 command('reconcile', 'do one pass and exit', 'kvm-gitops reconcile --once')
   .requiredOption('--once', 'one pass; `run` is that in a loop')
   .addOption(json)
-  .action(lazily(async () => (await import('./cli/reconcile.ts')).reconcileOnce));
+  .action(
+    exiting(async (_: unknown, self: Command) =>
+      (await import('./cli/reconcile.ts')).reconcileOnce(self.optsWithGlobals()),
+    ),
+  );
 
 command(
   'validate',
@@ -39,31 +40,53 @@ command(
 )
   .argument('[dir]', 'folder of the manifests repository', '.')
   .addOption(json)
-  .action(lazily(async () => (await import('./cli/validate.ts')).validate));
+  .action(
+    exiting(async (dir: string, _: unknown, self: Command) =>
+      (await import('./cli/validate.ts')).validate(dir, self.optsWithGlobals()),
+    ),
+  );
 
 command('plan', 'show what would be done, and do nothing', 'kvm-gitops plan --revision my-branch')
   .argument('[dir]', 'plan the files of this folder instead of a commit')
   .option('--revision <rev>', 'plan this commit or branch of the remote instead of the newest')
   .addOption(json)
-  .action(lazily(async () => (await import('./cli/plan.ts')).plan));
+  .action(
+    exiting(async (dir: string | undefined, _: unknown, self: Command) =>
+      (await import('./cli/plan.ts')).plan(dir, self.optsWithGlobals()),
+    ),
+  );
 
 command('status', 'show the last pass, the hosts and their VMs', 'kvm-gitops status')
   .addOption(json)
-  .action(lazily(async () => (await import('./cli/status.ts')).status));
+  .action(
+    exiting(async (_: unknown, self: Command) =>
+      (await import('./cli/status.ts')).status(self.optsWithGlobals()),
+    ),
+  );
 
 command('log', 'show the commits with their notes', 'kvm-gitops log -n 5')
   .option('-n, --limit <count>', 'how many commits', '10')
   .addOption(json)
-  .action(lazily(async () => (await import('./cli/log.ts')).log));
+  .action(
+    exiting(async (_: unknown, self: Command) => (await import('./cli/log.ts')).log(self.optsWithGlobals())),
+  );
 
 command('capacity', 'show what each host has, uses, and would use', 'kvm-gitops capacity')
   .argument('[dir]', 'count the manifests of this folder instead of the newest commit')
   .addOption(json)
-  .action(lazily(async () => (await import('./cli/capacity.ts')).capacity));
+  .action(
+    exiting(async (dir: string | undefined, _: unknown, self: Command) =>
+      (await import('./cli/capacity.ts')).capacity(dir, self.optsWithGlobals()),
+    ),
+  );
 
 command('confirm', 'let guarded removals happen', 'kvm-gitops confirm 3f9c0d2a7b11')
   .argument('<hash>', 'the hash that the plan or the note shows')
-  .action(lazily(async () => (await import('./cli/confirm.ts')).confirm));
+  .action(
+    exiting(async (hash: string, _: unknown, self: Command) =>
+      (await import('./cli/confirm.ts')).confirm(hash, self.optsWithGlobals()),
+    ),
+  );
 
 command(
   'purge',
@@ -72,7 +95,11 @@ command(
 )
   .argument('<vm>', 'its name')
   .option('--yes', 'do not ask')
-  .action(lazily(async () => (await import('./cli/purge.ts')).purge));
+  .action(
+    exiting(async (vm: string, _: unknown, self: Command) =>
+      (await import('./cli/purge.ts')).purge(vm, self.optsWithGlobals()),
+    ),
+  );
 
 const config = program.command('config').description('look at the configuration');
 sub(
@@ -82,11 +109,17 @@ sub(
   'kvm-gitops config check',
 )
   .addOption(json)
-  .action(lazily(async () => (await import('./cli/config-check.ts')).configCheck));
+  .action(
+    exiting(async (_: unknown, self: Command) =>
+      (await import('./cli/config-check.ts')).configCheck(self.optsWithGlobals()),
+    ),
+  );
 
 const notes = program.command('notes').description('look after the git notes');
 sub(notes, 'push', 'write every note again from the journal', 'kvm-gitops notes push').action(
-  lazily(async () => (await import('./cli/notes-push.ts')).notesPush),
+  exiting(async (_: unknown, self: Command) =>
+    (await import('./cli/notes-push.ts')).notesPush(self.optsWithGlobals()),
+  ),
 );
 
 command(
@@ -95,11 +128,15 @@ command(
   'kvm-gitops schemas ../manifests-repo',
 )
   .argument('<dir>', 'folder of the manifests repository')
-  .action(lazily(async () => (await import('./cli/schemas.ts')).schemas));
+  .action(exiting(async (dir: string) => (await import('./cli/schemas.ts')).schemas(dir)));
 
 command('demo', 'three simulated hosts, a repository and the operator, until Ctrl-C', 'kvm-gitops demo')
   .option('--lab', 'real hosts on this machine instead (root on Debian, from a clone)')
-  .action(lazily(async () => (await import('./cli/demo.ts')).demo));
+  .action(
+    exiting(async (_: unknown, self: Command) =>
+      (await import('./cli/demo.ts')).demo(self.optsWithGlobals()),
+    ),
+  );
 
 function command(name: string, description: string, example: string): Command {
   return sub(program, name, description, example);
@@ -109,15 +146,13 @@ function sub(parent: Command, name: string, description: string, example: string
   return parent.command(name).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
 }
 
-/** Loads a command's code only when it is called, and turns its result into the exit code. */
-function lazily(load: () => Promise<Run>): (...args: unknown[]) => Promise<void> {
+/** Makes a command's result its exit code. Commands load their code themselves, so that each starts fast. */
+function exiting<Args extends unknown[]>(
+  run: (...args: Args) => Promise<number>,
+): (...args: Args) => Promise<void> {
   return async (...args) => {
-    const self = args.pop() as Command;
-    const options = { ...self.optsWithGlobals() };
-    args.pop();
     try {
-      const run = (await load()) as (...given: unknown[]) => Promise<number>;
-      process.exitCode = await run(...args, options);
+      process.exitCode = await run(...args);
     } catch (error) {
       process.exitCode = reportFatal(error);
     }

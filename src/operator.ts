@@ -65,7 +65,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     restarts: createRestartLimiter(),
     clock,
     build: createBuilder(buildContext(config)),
-    vmsPerHost: config.concurrency.vmsPerHost,
+    concurrency: config.concurrency,
     onProgress: options.onProgress ?? (() => {}),
   };
   return {

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import type { Config } from './config.ts';
+import { renderNote } from './core/note.ts';
 import type { ObservedState } from './core/observed.ts';
 import type { Report } from './core/report.ts';
 import { watchFiles } from './file-watch.ts';
@@ -18,6 +19,7 @@ import { version } from './version.ts';
 /** A pass that takes longer than this, with no end in sight, is reported as stuck. */
 const STUCK_MS = 60 * 60_000;
 const NOTES_FLUSH_MS = 10_000;
+const NOTES_AT_START = 50;
 
 /** The operator at work: the loop, its triggers and its HTTP face. */
 export interface Service {
@@ -96,6 +98,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     await watchRemote(operator.mirror.remote, () => ask('commit')),
     await watchFiles(operator.confirmations.folder, () => ask('confirmation')),
   ];
+  await putNotesAgain(operator);
   controller.start();
 
   return {
@@ -110,6 +113,12 @@ export async function startService(config: Config, options: ServiceOptions): Pro
       await operator.close();
     },
   };
+}
+
+/** Notes that were not pushed when the operator ended; those that the remote has cost nothing. */
+async function putNotesAgain({ journal, notes }: Operator): Promise<void> {
+  for (const sha of (await journal.commits()).slice(-NOTES_AT_START))
+    notes?.put(sha, renderNote(await journal.of(sha)));
 }
 
 function remember(memory: Memory, event: Parameters<OnProgress>[0]): void {

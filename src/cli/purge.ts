@@ -64,7 +64,7 @@ function dueNow({ host, vm, mark }: OwnedVm, now: Date): MarkStep {
 }
 
 async function asksAndHears(vm: string): Promise<boolean> {
-  if (process.stdin.isTTY !== true) {
+  if (!process.stdin.isTTY) {
     throw new OperatorError(
       'E_USAGE',
       'nobody is here to be asked: add --yes to delete the VM and its volumes for good',

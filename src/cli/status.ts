@@ -27,13 +27,18 @@ async function askOperator(config: Config): Promise<StatusView | undefined> {
     const answer = await fetch(`http://${name}:${port}/api/status`, {
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    if (!answer.ok)
-      throw new OperatorError('E_USAGE', `what listens on ${host}:${port} is not this operator`);
-    return (await answer.json()) as StatusView;
+    const view: unknown = answer.ok ? await answer.json() : undefined;
+    if (isStatusView(view)) return view;
+    throw new OperatorError('E_USAGE', `what listens on ${host}:${port} is not this version of the operator`);
   } catch (error) {
     if (error instanceof OperatorError) throw error;
     return undefined;
   }
+}
+
+/** The operator's own word for it is enough: it is the same program on the same machine. */
+function isStatusView(value: unknown): value is StatusView {
+  return typeof value === 'object' && value !== null && 'v' in value && value.v === 1 && 'hosts' in value;
 }
 
 async function statusFromJournal(config: Config, { json }: GlobalOptions): Promise<number> {

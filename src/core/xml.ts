@@ -59,7 +59,11 @@ export function attribute(element: Element | undefined, name: string): string | 
 function children(element: Element): Element[] {
   const found: Element[] = [];
   for (let node: Node | null = element.firstChild; node !== null; node = node.nextSibling) {
-    if (node.nodeType === node.ELEMENT_NODE) found.push(node as Element);
+    if (isElement(node)) found.push(node);
   }
   return found;
+}
+
+function isElement(node: Node): node is Element {
+  return node.nodeType === node.ELEMENT_NODE;
 }

@@ -12,7 +12,7 @@ export interface Inventory {
 /** Opens `inventory.json` in the state folder. A file that cannot be read counts as no memory: the cautious side. */
 export async function openInventory(dir: string): Promise<Inventory> {
   const file = join(dir, 'inventory.json');
-  const hosts = new Map(Object.entries(await load(file)));
+  const hosts = await load(file);
   return {
     lastSeen: (host) => hosts.get(host),
     async remember(known) {
@@ -30,13 +30,20 @@ export async function openInventory(dir: string): Promise<Inventory> {
   };
 }
 
-async function load(file: string): Promise<Record<string, string[]>> {
+async function load(file: string): Promise<Map<string, readonly string[]>> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Record<string, string[]>;
+    const content: unknown = JSON.parse(await readFile(file, 'utf8'));
+    return new Map(
+      Object.entries(content ?? {}).filter((entry): entry is [string, string[]] => isNameList(entry[1])),
+    );
   } catch {
     // Not there yet, or torn: what is not remembered is asked for again.
-    return {};
+    return new Map();
   }
+}
+
+function isNameList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string');
 }
 
 async function save(file: string, content: Record<string, readonly string[]>): Promise<void> {

@@ -5,16 +5,21 @@ import { errorMessage, OperatorError } from '../errors.ts';
 import type { Hosts } from '../ports.ts';
 import type { OnProgress } from './progress.ts';
 
-export interface ApplyOptions {
-  /** VMs of one host that are worked on at once. */
+/** How much is done at once. */
+export interface Concurrency {
+  readonly hosts: number;
   readonly vmsPerHost: number;
+}
+
+export interface ApplyOptions {
+  readonly concurrency: Concurrency;
   /** Aborted: steps that are not begun are skipped; a step that is begun is finished. */
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
 }
 
 /**
- * Carries out a plan: hosts in parallel, on each host up to `vmsPerHost` VMs, the steps of one VM in order. A step that
+ * Carries out a plan: hosts in parallel, on each host a few VMs at once, the steps of one VM in order. A step that
  * fails ends its VM's steps and nothing else. Never throws for a step; results are in the order of `steps`.
  */
 export async function applyAll(
@@ -22,28 +27,24 @@ export async function applyAll(
   steps: readonly Step[],
   options: ApplyOptions,
 ): Promise<StepResult[]> {
-  const limits = new Map<string, ReturnType<typeof pLimit>>();
-  const limitOf = (host: string) => {
-    const limit = limits.get(host) ?? pLimit(options.vmsPerHost);
-    limits.set(host, limit);
-    return limit;
+  const { concurrency } = options;
+  const hostLimit = pLimit(concurrency.hosts);
+  const onHost = (own: readonly Step[]) => {
+    const vmLimit = pLimit(concurrency.vmsPerHost);
+    const groups = [...groupBy(own, ({ uuid }) => uuid).values()];
+    return Promise.all(groups.map((group) => vmLimit(() => applyInOrder(hosts, group, options))));
   };
-  const groups = [...groupByVm(steps).values()];
-  const results = await Promise.all(
-    groups.map((group) => limitOf(group[0].host)(() => applyInOrder(hosts, group, options))),
-  );
-  const byStep = new Map(results.flat());
+  const perHost = [...groupBy(steps, ({ host }) => host).values()];
+  const results = await Promise.all(perHost.map((own) => hostLimit(() => onHost(own))));
+  const byStep = new Map(results.flat(2));
   return steps.flatMap((step) => byStep.get(step) ?? []);
 }
 
-type VmSteps = [Step, ...Step[]];
-
-function groupByVm(steps: readonly Step[]): Map<string, VmSteps> {
-  const groups = new Map<string, VmSteps>();
+function groupBy(steps: readonly Step[], key: (step: Step) => string): Map<string, Step[]> {
+  const groups = new Map<string, Step[]>();
   for (const step of steps) {
-    const key = `${step.host}/${step.uuid}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [step]);
+    const group = groups.get(key(step));
+    if (group === undefined) groups.set(key(step), [step]);
     else group.push(step);
   }
   return groups;
@@ -51,7 +52,7 @@ function groupByVm(steps: readonly Step[]): Map<string, VmSteps> {
 
 async function applyInOrder(
   hosts: Hosts,
-  steps: VmSteps,
+  steps: readonly Step[],
   options: ApplyOptions,
 ): Promise<[Step, StepResult][]> {
   const results: [Step, StepResult][] = [];

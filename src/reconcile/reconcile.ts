@@ -4,11 +4,18 @@ import type { DesiredState } from '../core/desired.ts';
 import type { ObservedState } from '../core/observed.ts';
 import type { Report, Revision } from '../core/report.ts';
 import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
-import { applyAll } from './apply-all.ts';
+import { applyAll, type Concurrency } from './apply-all.ts';
 import type { Builder } from './builder.ts';
 import type { OnProgress } from './progress.ts';
 import { record, recordSkippedCommits } from './record.ts';
-import { type Findings, type PassFacts, reportFailure, reportFindings } from './report-pass.ts';
+import {
+  type Findings,
+  type PassFacts,
+  reportFailure,
+  reportFindings,
+  reportUnreadable,
+  unreadableRevision,
+} from './report-pass.ts';
 import type { RestartLimiter } from './restart-limiter.ts';
 
 export interface Deps {
@@ -20,7 +27,7 @@ export interface Deps {
   readonly restarts: RestartLimiter;
   readonly clock: Clock;
   readonly build: Builder;
-  readonly vmsPerHost: number;
+  readonly concurrency: Concurrency;
   readonly onProgress: OnProgress;
 }
 
@@ -39,11 +46,17 @@ export interface PassRequest {
  */
 export async function reconcile(deps: Deps, request: PassRequest): Promise<Report> {
   const inForce = await deps.source.accepted();
-  const head = await fetchHead(deps, request, inForce);
+  let head: Snapshot;
+  try {
+    head = await deps.source.fetch(request.signal);
+  } catch (error) {
+    return withoutHead(deps, request, inForce, error);
+  }
   request.onHead?.(head.revision.sha);
   await recordSkippedCommits(deps, head.revision);
-  if (inForce?.revision.sha === head.revision.sha)
+  if (inForce?.revision.sha === head.revision.sha) {
     return pass(deps, request, { snapshot: head, accepted: true });
+  }
 
   const candidate = { snapshot: head, accepted: false, ...(inForce && { inForce: inForce.revision.sha }) };
   const report = await pass(deps, request, candidate);
@@ -53,16 +66,29 @@ export async function reconcile(deps: Deps, request: PassRequest): Promise<Repor
   return report;
 }
 
-/** A remote that is down stops new commits, and nothing else: the hosts are held to the commit in force all the same. */
-async function fetchHead(deps: Deps, request: PassRequest, inForce: Snapshot | undefined): Promise<Snapshot> {
-  try {
-    return await deps.source.fetch(request.signal);
-  } catch (error) {
-    if (inForce !== undefined && !request.signal.aborted) {
-      await pass(deps, request, { snapshot: inForce, accepted: true });
-    }
-    throw error;
+/**
+ * A remote that is down, or a commit that cannot be read, stops new changes and nothing else: the hosts are held to the
+ * commit in force all the same.
+ */
+async function withoutHead(
+  deps: Deps,
+  request: PassRequest,
+  inForce: Snapshot | undefined,
+  error: unknown,
+): Promise<Report> {
+  const revision = unreadableRevision(error);
+  const refused =
+    revision &&
+    (await record(
+      deps,
+      reportUnreadable({ ...request, revision, startedAt: deps.clock.now() }, error, inForce),
+    ));
+  if (inForce !== undefined && !request.signal.aborted) {
+    await pass(deps, request, { snapshot: inForce, accepted: true });
   }
+  if (refused === undefined) throw error;
+  request.onHead?.(refused.revision.sha);
+  return refused;
 }
 
 interface Candidate {
@@ -105,8 +131,8 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
 
   const todo = deps.restarts.limit(holdForCapacity(plan, shortages), deps.clock.now());
   deps.onProgress({ kind: 'planned', cluster: desired.cluster, revision, plan: todo });
-  const { vmsPerHost, onProgress } = deps;
-  const steps = await applyAll(deps.hosts, todo.steps, { vmsPerHost, onProgress, signal });
+  const { concurrency, onProgress } = deps;
+  const steps = await applyAll(deps.hosts, todo.steps, { concurrency, onProgress, signal });
   const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');
   deps.restarts.remember(made, deps.clock.now());
   return { kind: 'applied', desired, observed, plan: todo, steps };

@@ -3,7 +3,8 @@ import type { Issue } from '../core/issue.ts';
 import type { ObservedState } from '../core/observed.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
 import type { Plan } from '../core/step.ts';
-import { errorMessage, OperatorError } from '../errors.ts';
+import { ERRORS, errorMessage, OperatorError } from '../errors.ts';
+import type { Snapshot } from '../ports.ts';
 import { supersededBy } from './superseded.ts';
 
 export interface PassFacts {
@@ -59,6 +60,25 @@ export function reportFailure(facts: PassFacts, error: unknown, now: Date): Repo
   if (newer !== undefined) return { ...empty, status: 'superseded', supersededBy: newer };
   const code = error instanceof OperatorError ? error.code : 'E_UNEXPECTED';
   return { ...empty, status: 'failed', error: { code, message: errorMessage(error) } };
+}
+
+/** The commit that an error of the source is about: it is there, and it is too large or is no text. */
+export function unreadableRevision(error: unknown): Revision | undefined {
+  if (!(error instanceof OperatorError) || ERRORS[error.code].reaction !== 'wait-for-commit')
+    return undefined;
+  const { sha, subject = '', author = '', date = '' } = error.context;
+  return sha === undefined ? undefined : { sha, subject, author, date };
+}
+
+/** The report of a commit whose files cannot be read at all. */
+export function reportUnreadable(facts: PassFacts, error: unknown, inForce: Snapshot | undefined): Report {
+  const issue = { file: '.', message: errorMessage(error) };
+  const findings: Findings = {
+    kind: 'refused',
+    issues: [issue],
+    ...(inForce && { inForce: inForce.revision.sha }),
+  };
+  return reportFindings(facts, findings, facts.startedAt);
 }
 
 function base({ revision, trigger, startedAt }: PassFacts, now: Date) {

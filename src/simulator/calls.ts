@@ -1,8 +1,8 @@
 import type { ArgsOf, ProcedureName, ReplyOf } from '../libvirt/protocol.ts';
+import type { Caller } from './calls/caller.ts';
 import { connectionCalls } from './calls/connection.ts';
 import { domainCalls } from './calls/domain.ts';
 import { storageCalls } from './calls/storage.ts';
-import type { Caller } from './calls/caller.ts';
 
 /** What a simulated host does for each procedure; libvirt's failures are thrown. */
 export type Calls = {

@@ -1,7 +1,7 @@
 import { METADATA_ELEMENT } from '../libvirt/protocol/domain.ts';
 import type { Definition } from './definition.ts';
 import { CONFIG, type Domain, edit, impactOf, LIVE } from './domain.ts';
-import { invalidArgument, LibvirtFailure, CODES, unsupportedConfig, wrongState } from './failure.ts';
+import { CODES, invalidArgument, LibvirtFailure, unsupportedConfig, wrongState } from './failure.ts';
 import { bareElement, noMetadata, replaceElement } from './metadata.ts';
 
 /** virDomainMetadataType. */
@@ -70,8 +70,7 @@ export function getMetadata(
 }
 
 export function setMemory(domain: Domain, memoryKiB: number, flags: number): void {
-  if (memoryKiB === 0)
-    throw invalidArgument('domain', 'memory in virDomainSetMemoryFlags must not be zero');
+  if (memoryKiB === 0) throw invalidArgument('domain', 'memory in virDomainSetMemoryFlags must not be zero');
   const { live } = impactOf(domain, flags);
   const maximum = (flags & MAXIMUM) !== 0;
   if (maximum && live) throw wrongState('qemu', 'cannot resize the maximum memory on an active domain');

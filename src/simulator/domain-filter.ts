@@ -48,5 +48,7 @@ export function passes(domain: Domain, flags: number): boolean {
 
 /** virDomainState and its reason. */
 export function stateOf({ run, offReason }: Domain): { state: number; reason: number } {
-  return run === undefined ? { state: STATE.shutoff, reason: offReason } : { state: run.state, reason: run.reason };
+  return run === undefined
+    ? { state: STATE.shutoff, reason: offReason }
+    : { state: run.state, reason: run.reason };
 }

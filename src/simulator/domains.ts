@@ -1,5 +1,5 @@
-import { type Definition, renderDefinition } from './definition.ts';
 import { parseDefinition } from './define.ts';
+import { type Definition, renderDefinition } from './definition.ts';
 import { type Domain, definitionOf, OFF_REASON, refOf, STATE } from './domain.ts';
 import type { EventFeed } from './event-feed.ts';
 import type { HostFacts } from './facts.ts';

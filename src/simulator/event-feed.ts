@@ -35,12 +35,16 @@ export class EventFeed {
   unsubscribe(subscriber: object, callbackId: number): void {
     if (!this.#of(subscriber).some((subscription) => subscription.callbackId === callbackId))
       throw internalError('rpc', `domain event callback ${callbackId} not registered`);
-    this.#subscriptions = this.#subscriptions.filter((subscription) => subscription.callbackId !== callbackId);
+    this.#subscriptions = this.#subscriptions.filter(
+      (subscription) => subscription.callbackId !== callbackId,
+    );
   }
 
   /** Forgets a connection that is gone. */
   leave(subscriber: object): void {
-    this.#subscriptions = this.#subscriptions.filter((subscription) => subscription.subscriber !== subscriber);
+    this.#subscriptions = this.#subscriptions.filter(
+      (subscription) => subscription.subscriber !== subscriber,
+    );
   }
 
   lifecycle(domain: DomainRef, event: number, detail: number): void {

@@ -24,11 +24,7 @@ export class LibvirtFailure extends Error {
 
 /** The operation does not fit the state that the domain or pool is in. */
 export function wrongState(origin: Origin, what: string): LibvirtFailure {
-  return new LibvirtFailure(
-    CODES.OPERATION_INVALID,
-    origin,
-    `Requested operation is not valid: ${what}`,
-  );
+  return new LibvirtFailure(CODES.OPERATION_INVALID, origin, `Requested operation is not valid: ${what}`);
 }
 
 export function invalidArgument(origin: Origin, message: string): LibvirtFailure {
@@ -57,11 +53,7 @@ export function operationFailed(origin: Origin, what: string): LibvirtFailure {
 }
 
 export function noDomain(what: string): LibvirtFailure {
-  return new LibvirtFailure(
-    CODES.NO_DOMAIN,
-    'qemu',
-    `Domain not found: no domain with matching ${what}`,
-  );
+  return new LibvirtFailure(CODES.NO_DOMAIN, 'qemu', `Domain not found: no domain with matching ${what}`);
 }
 
 export function noPool(what: string): LibvirtFailure {

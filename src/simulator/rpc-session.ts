@@ -11,18 +11,20 @@ import {
 } from '../libvirt/packet.ts';
 import { eventMessages, type RawEvent } from '../libvirt/protocol/event.ts';
 import { remoteError } from '../libvirt/protocol/procedure.ts';
-import { type ProcedureName, procedureNamed, procedures } from '../libvirt/protocol.ts';
+import { type ProcedureName, procedureNamed, procedures, type ReplyOf } from '../libvirt/protocol.ts';
 import { type Codec, decode, nothing } from '../libvirt/xdr.ts';
 import { XdrError } from '../libvirt/xdr-reader.ts';
-import { callNamed } from './calls.ts';
 import type { Caller } from './calls/caller.ts';
+import { callNamed } from './calls.ts';
 import { CODES, internalError, LibvirtFailure } from './failure.ts';
 import type { Interception, SimulatedHost } from './host.ts';
 
 /** VIR_ERR_ERROR. */
 const LEVEL_ERROR = 2;
 const NAMES = new Map<number, ProcedureName>(
-  (Object.keys(procedures) as ProcedureName[]).map((name) => [procedureNamed(name).number, name]),
+  Object.keys(procedures)
+    .filter(isProcedureName)
+    .map((name) => [procedureNamed(name).number, name]),
 );
 const BEFORE_OPEN: readonly ProcedureName[] = ['authList', 'authPolkit', 'connectOpen', 'connectClose'];
 
@@ -104,7 +106,7 @@ export class RpcSession implements Caller {
   #execute<N extends ProcedureName>(
     packet: Packet,
     name: N,
-    done: <T>(codec: Codec<T>, reply: T) => void,
+    done: (codec: Codec<ReplyOf<N>>, reply: ReplyOf<N>) => void,
   ): void {
     // A host that lost its power in the meantime answers nobody.
     if (!this.host.isOn || this.#stream.destroyed) return;
@@ -154,6 +156,10 @@ export class RpcSession implements Caller {
     this.host.events.leave(this);
     if (!this.#stream.destroyed) this.#stream.end();
   }
+}
+
+function isProcedureName(name: string): name is ProcedureName {
+  return name in procedures;
 }
 
 function unknown({ procedure }: Packet): string {

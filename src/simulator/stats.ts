@@ -81,6 +81,15 @@ function blockStats({ run }: Domain, { disks }: Definition, storage: Storage): T
 }
 
 function transferStats(name: string): TypedParams {
-  const counters = ['rd.reqs', 'rd.bytes', 'rd.times', 'wr.reqs', 'wr.bytes', 'wr.times', 'fl.reqs', 'fl.times'];
+  const counters = [
+    'rd.reqs',
+    'rd.bytes',
+    'rd.times',
+    'wr.reqs',
+    'wr.bytes',
+    'wr.times',
+    'fl.reqs',
+    'fl.times',
+  ];
   return Object.fromEntries(counters.map((counter) => [`${name}.${counter}`, 0]));
 }

@@ -77,7 +77,8 @@ export class Storage {
     for (let current: string | undefined = path; current !== undefined; ) {
       const file = this.#files.get(current);
       if (file === undefined) {
-        const what = of === '' ? `storage file '${current}'` : `backing file '${current}' of storage file '${of}'`;
+        const what =
+          of === '' ? `storage file '${current}'` : `backing file '${current}' of storage file '${of}'`;
         throw systemError('storage', `Cannot access ${what} (as uid:0, gid:0): No such file or directory`);
       }
       of = current;
@@ -117,7 +118,11 @@ export class Storage {
     return pool;
   }
 
-  addPool(wanted: { readonly name: string; readonly path: string; readonly uuid?: string | undefined }): Pool {
+  addPool(wanted: {
+    readonly name: string;
+    readonly path: string;
+    readonly uuid?: string | undefined;
+  }): Pool {
     const { name, path, uuid } = wanted;
     const same = this.#pools.get(name);
     if (same !== undefined && same.uuid !== uuid)
@@ -201,8 +206,7 @@ export class Storage {
 
   addVolume(pool: Pool, name: string, file: DiskFile): VolumeRef {
     const path = pathIn(pool, name);
-    if (this.#files.has(path))
-      throw wrongState('storage', `volume target path '${path}' already exists`);
+    if (this.#files.has(path)) throw wrongState('storage', `volume target path '${path}' already exists`);
     pool.volumes.add(name);
     this.putFile(path, file);
     return { pool: pool.name, name, key: path };

@@ -127,7 +127,8 @@ function newFile(format: string, capacityBytes: number, rawAllocation: number): 
 function dataIn(storage: Storage, path: string): number {
   const file = storage.file(path);
   if (file === undefined) return 0;
-  const own = file.format === 'qcow2' ? Math.max(0, file.allocationBytes - EMPTY_ALLOCATION) : file.allocationBytes;
+  const own =
+    file.format === 'qcow2' ? Math.max(0, file.allocationBytes - EMPTY_ALLOCATION) : file.allocationBytes;
   return own + (file.backing === undefined ? 0 : dataIn(storage, file.backing.path));
 }
 
@@ -152,10 +153,17 @@ function readBacking(root: Element): { path: string; format: string } | undefine
   return { path, format: attribute(elementAt(root, 'backingStore', 'format'), 'type') ?? 'raw' };
 }
 
-function checkRoom(storage: Storage, pool: Pool, wanted: { readonly name: string; readonly bytes: number }): void {
+function checkRoom(
+  storage: Storage,
+  pool: Pool,
+  wanted: { readonly name: string; readonly bytes: number },
+): void {
   if (wanted.bytes <= storage.diskBytes - storage.allocatedBytes()) return;
   const path = `${pool.path}/${wanted.name}`;
-  throw systemError('storage', `cannot allocate ${wanted.bytes} bytes in file '${path}': No space left on device`);
+  throw systemError(
+    'storage',
+    `cannot allocate ${wanted.bytes} bytes in file '${path}': No space left on device`,
+  );
 }
 
 function toSectors(bytes: number): number {

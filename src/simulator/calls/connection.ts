@@ -1,6 +1,6 @@
 import { AUTH } from '../../libvirt/protocol/connect.ts';
-import { capabilitiesXml, domainCapabilitiesXml } from '../capabilities.ts';
 import type { Calls } from '../calls.ts';
+import { capabilitiesXml, domainCapabilitiesXml } from '../capabilities.ts';
 import { CODES, internalError, invalidArgument, LibvirtFailure } from '../failure.ts';
 
 /** virDrvFeature: keepalive, typed parameters with strings, and those about fields that the daemon now knows. */

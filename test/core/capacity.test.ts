@@ -1,0 +1,241 @@
+import { describe, expect, it } from 'vitest';
+import { assess } from '../../src/core/assess.ts';
+import { holdForCapacity, shortageIssues } from '../../src/core/capacity-check.ts';
+import type { DesiredVm, HostPolicy } from '../../src/core/desired.ts';
+import type { KnownHost, ObservedVm } from '../../src/core/observed.ts';
+import {
+  COMMIT,
+  desiredState,
+  desiredVm,
+  GIB,
+  hostPolicy,
+  inWords,
+  knownHost,
+  mark,
+  NOW,
+  observedState,
+  observedVm,
+  pool,
+  stranger,
+  unknownHost,
+} from '../builders.ts';
+
+interface Case {
+  readonly git?: readonly DesiredVm[];
+  readonly vms?: readonly ObservedVm[];
+  readonly policy?: Partial<HostPolicy>;
+  readonly host?: Partial<KnownHost>;
+  readonly maxRemovals?: number;
+}
+
+function judge({ git = [], vms = [], policy, host, maxRemovals = 5 }: Case) {
+  const desired = desiredState(git, { hosts: [hostPolicy('a', policy)], policy: { maxRemovals } });
+  const observed = observedState(knownHost('a', vms, host));
+  const assessment = assess(desired, observed, { now: NOW, commit: COMMIT });
+  const [measured] = assessment.capacity;
+  if (measured === undefined) throw new Error('host a was not measured');
+  const issues = shortageIssues(assessment.shortages, desired, observed);
+  return { ...measured, plan: assessment.plan, shortages: assessment.shortages, issues };
+}
+
+const gib = (size: number) => ({ memoryMiB: size * 1024, maxMemoryMiB: size * 1024 });
+
+describe('the capacity of a host', () => {
+  it('is what it has, less its reserve, times its ratio', () => {
+    const policy = {
+      reserve: { vcpus: 2, memoryMiB: 2048, diskGiB: 10 },
+      ratio: { vcpu: 3, memory: 1.5, disk: 2 },
+    };
+    const { vcpus, memoryMiB, pools } = judge({ policy });
+    expect(vcpus).toEqual({ total: 8, limit: 18, used: 0, wanted: 0 });
+    expect(memoryMiB).toEqual({ total: 32_768, limit: 46_080, used: 0, wanted: 0 });
+    expect(pools).toEqual([
+      { name: 'default', total: 100 * GIB, limit: 180 * GIB, used: 20 * GIB, wanted: 20 * GIB },
+    ]);
+  });
+
+  it.each<Case & { name: string; used: number; wanted: number }>([
+    {
+      name: 'a running VM of ours that is in git',
+      git: [desiredVm()],
+      vms: [observedVm()],
+      used: 2048,
+      wanted: 2048,
+    },
+    { name: 'a new VM', git: [desiredVm()], used: 0, wanted: 2048 },
+    { name: 'a new VM that a person starts', git: [desiredVm({ power: 'manual' })], used: 0, wanted: 2048 },
+    {
+      name: 'no VM that is to stay off',
+      git: [desiredVm({ power: 'off', autostart: false })],
+      used: 0,
+      wanted: 0,
+    },
+    { name: 'a running stranger', vms: [stranger()], used: 2048, wanted: 2048 },
+    {
+      name: 'a stranger that starts with the host',
+      vms: [stranger({ power: 'shutoff', autostart: true })],
+      used: 2048,
+      wanted: 2048,
+    },
+    {
+      name: 'no stranger that is off and stays off',
+      vms: [stranger({ power: 'shutoff', autostart: false })],
+      used: 0,
+      wanted: 0,
+    },
+    { name: 'a paused stranger', vms: [stranger({ power: 'paused' })], used: 2048, wanted: 2048 },
+    {
+      name: 'no VM that is to be removed',
+      git: [desiredVm({ name: 'db' })],
+      vms: [observedVm()],
+      used: 2048,
+      wanted: 2048,
+    },
+    { name: 'a VM whose removal waits', vms: [observedVm()], used: 2048, wanted: 2048 },
+    {
+      name: 'no tombstone that is off',
+      git: [desiredVm({ name: 'db', power: 'off', autostart: false })],
+      vms: [observedVm({ power: 'shutoff', mark: mark({ state: 'tombstone' }) })],
+      used: 0,
+      wanted: 0,
+    },
+    {
+      name: 'a tombstone that somebody started',
+      vms: [observedVm({ mark: mark({ state: 'tombstone' }) })],
+      used: 2048,
+      wanted: 2048,
+    },
+    {
+      name: 'a VM whose move to another host waits',
+      git: [desiredVm({ host: 'b' })],
+      vms: [observedVm()],
+      used: 2048,
+      wanted: 2048,
+    },
+    {
+      name: 'a VM as it is, where git has it smaller',
+      git: [desiredVm(gib(1))],
+      vms: [observedVm()],
+      used: 2048,
+      wanted: 2048,
+    },
+    {
+      name: 'a VM as git has it, where that is larger',
+      git: [desiredVm(gib(4))],
+      vms: [observedVm()],
+      used: 2048,
+      wanted: 4096,
+    },
+  ])('counts $name', ({ used, wanted, ...given }) => {
+    expect(judge(given).memoryMiB).toMatchObject({ used, wanted });
+  });
+
+  it('names the strangers that it counts', () => {
+    expect(judge({ vms: [stranger(), observedVm()] }).strangers).toEqual(['theirs']);
+  });
+
+  it('counts what thin disks may still grow to, and what is to be made', () => {
+    const thin = observedVm({
+      disks: [{ target: 'vda', file: '/pool/web-vda.qcow2', capacity: 30 * GIB, physical: GIB }],
+    });
+    const db = desiredVm({
+      name: 'db',
+      dataDisks: [{ target: 'vdb', pool: 'default', volume: 'db-vdb.qcow2', sizeGiB: 7 }],
+    });
+    const [amount] = judge({ git: [desiredVm(), db], vms: [thin] }).pools;
+    expect(amount).toMatchObject({ used: (20 + 29) * GIB, wanted: (20 + 29 + 2 + 7) * GIB });
+  });
+
+  it('counts a disk in another folder for no pool', () => {
+    const elsewhere = stranger({
+      disks: [{ target: 'vda', file: '/poolside/x', capacity: 50 * GIB, physical: 0 }],
+    });
+    expect(judge({ vms: [elsewhere] }).pools[0]?.used).toBe(20 * GIB);
+  });
+
+  it('counts the disks of an unfinished VM once', () => {
+    const disks = [{ target: 'vda', file: '/pool/web-vda.qcow2', capacity: 2 * GIB, physical: GIB }];
+    const building = observedVm({ power: 'shutoff', disks, mark: mark({ state: 'building' }) });
+    const [amount] = judge({ git: [desiredVm()], vms: [building] }).pools;
+    expect(amount?.wanted).toBe(amount?.used);
+  });
+
+  it('says nothing of a host that does not answer', () => {
+    const observed = observedState(unknownHost('a'));
+    expect(assess(desiredState([desiredVm()]), observed, { now: NOW, commit: COMMIT }).capacity).toEqual([]);
+  });
+});
+
+describe('a commit', () => {
+  it('is refused with the numbers, at the first new VM of the host', () => {
+    const big = desiredVm({ name: 'big', ...gib(31), source: { file: 'manifests/big.yaml', line: 9 } });
+    const { issues } = judge({ git: [desiredVm(), big], vms: [observedVm(), stranger()] });
+    expect(issues).toEqual([
+      {
+        file: 'manifests/big.yaml',
+        line: 9,
+        message:
+          'host a has no room: memory 35 GiB wanted, 32 GiB to give, 4 GiB used now (the host has 32 GiB); ' +
+          'VMs that are not ours count: theirs',
+      },
+    ]);
+  });
+
+  it.each<Case & { name: string; short: string[] }>([
+    { name: 'fits to the last MiB', git: [desiredVm(gib(32))], short: [] },
+    { name: 'is over by one vcpu', git: [desiredVm({ vcpus: 33 })], short: ['vcpus 33 wanted, 32 to give'] },
+    {
+      name: 'is over in a pool',
+      git: [
+        desiredVm({ dataDisks: [{ target: 'vdb', pool: 'default', volume: 'web-vdb.qcow2', sizeGiB: 79 }] }),
+      ],
+      short: ['pool default 101 GiB wanted, 100 GiB to give'],
+    },
+    {
+      name: 'finds its host over full, and takes nothing more',
+      git: [desiredVm()],
+      vms: [observedVm(), stranger(gib(40))],
+      short: [],
+    },
+    {
+      name: 'finds its host over full, and removes a VM',
+      git: [desiredVm()],
+      vms: [observedVm(), observedVm({ name: 'db' }), stranger(gib(40))],
+      short: [],
+    },
+    {
+      name: 'takes more of a host that is over full',
+      git: [desiredVm(), desiredVm({ name: 'db' })],
+      vms: [observedVm(), stranger(gib(40))],
+      short: ['memory 44 GiB wanted, 32 GiB to give'],
+    },
+    {
+      name: 'wants the room of a VM whose removal is guarded',
+      git: [desiredVm(gib(30))],
+      vms: [observedVm({ name: 'db', ...gib(30) })],
+      maxRemovals: 0,
+      short: ['memory 60 GiB wanted'],
+    },
+    {
+      name: 'gives the room of a removed VM to another',
+      git: [desiredVm(gib(30))],
+      vms: [observedVm({ name: 'db', ...gib(30) })],
+      short: [],
+    },
+  ])('that $name', ({ short, ...given }) => {
+    const messages = judge(given).shortages.map(({ message }) => message);
+    expect(messages).toEqual(short.map((part) => expect.stringContaining(part)));
+  });
+});
+
+describe('a revision in force on a host that became too full', () => {
+  it('holds back what would fill it further and lets the rest go on', () => {
+    const git = [desiredVm(gib(31)), desiredVm({ name: 'db', power: 'off', autostart: true })];
+    const vms = [observedVm({ name: 'db' }), stranger(gib(20))];
+    const { plan, shortages } = judge({ git, vms });
+    const todo = holdForCapacity(plan, shortages);
+    expect(inWords(todo.steps)).toEqual(['stop db on a']);
+    expect(inWords(todo.held)).toEqual(['create web on a', 'start web on a']);
+    expect(todo.held.every(({ because }) => because === 'capacity')).toBe(true);
+  });
+});
