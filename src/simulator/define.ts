@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Element } from '@xmldom/xmldom';
 import { attribute, elementAt, elementsAt, textAt } from '../core/xml.ts';
-import { type Definition, optionalText, readBridges, readDisks } from './definition.ts';
+import { type Definition, readBridges, readDisks } from './definition.ts';
 import { checkSchema } from './domain-schema.ts';
 import type { HostFacts } from './facts.ts';
 import { CODES, internalError, LibvirtFailure, unsupportedConfig, xmlError } from './failure.ts';
@@ -31,13 +31,15 @@ export function parseDefinition(xml: string, facts: HostFacts, validate: boolean
     const limit = `Maximum CPUs greater than specified machine type limit ${MAX_VCPUS}`;
     throw unsupportedConfig('qemu', limit);
   }
+  const title = textAt(domain, 'title');
+  const description = textAt(domain, 'description');
   const metadata = elementAt(domain, 'metadata');
   return {
     type,
     name,
     uuid,
-    ...optionalText(domain, 'title'),
-    ...optionalText(domain, 'description'),
+    ...(title === undefined ? {} : { title }),
+    ...(description === undefined ? {} : { description }),
     ...(metadata === undefined ? {} : { metadata: readMetadata(metadata) }),
     ...memory,
     ...vcpus,

@@ -1,5 +1,5 @@
 import type { Element } from '@xmldom/xmldom';
-import { attribute, elementAt, elementsAt, escapeXml, textAt } from '../core/xml.ts';
+import { attribute, elementAt, elementsAt, escapeXml } from '../core/xml.ts';
 import type { Metadata } from './metadata.ts';
 
 /** A disk, as far as it matters here. */
@@ -73,10 +73,4 @@ export function readBridges(domain: Element): string[] {
   return elementsAt(domain, 'devices', 'interface', 'source').flatMap(
     (source) => attribute(source, 'bridge') ?? [],
   );
-}
-
-/** Text of an optional child. */
-export function optionalText<K extends string>(domain: Element, name: K): { readonly [P in K]?: string } {
-  const text = textAt(domain, name);
-  return text === undefined ? {} : ({ [name]: text } as { readonly [P in K]?: string });
 }

@@ -41,6 +41,11 @@ export class RpcSession implements Caller {
     this.host = host;
     this.#stream = stream;
     this.#dropConnection = dropConnection;
+  }
+
+  /** Answers from now on, until the stream ends. */
+  start(): void {
+    const stream = this.#stream;
     stream.on('data', (chunk: Buffer) => this.#read(chunk));
     stream.on('end', () => this.#leave());
     stream.on('close', () => this.#leave());

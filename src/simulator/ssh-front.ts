@@ -128,7 +128,7 @@ export class SshFront implements Uplink {
   }
 
   #startRpc(stream: Duplex, socket: Socket): void {
-    new RpcSession(this.#host, stream, () => socket.destroy());
+    new RpcSession(this.#host, stream, () => socket.destroy()).start();
   }
 }
 

@@ -6,7 +6,7 @@ import type { ObservedState, ObservedVm } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
 import type { Step } from '../../src/core/step.ts';
 import { CLUSTER, COMMIT, inWords, NOW } from '../builders.ts';
-import { applyToModel } from './apply-model.ts';
+import { applyToModel } from '../fakes/apply-model.ts';
 import { situations } from './fleets.ts';
 
 const context = { now: NOW, commit: COMMIT };

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { errorMessage } from '../../src/errors.ts';
 import { labAvailable } from './available.ts';
 import { startDhcp } from './dhcp.ts';
+import { buildGuestImage, installBaseImage } from './guest.ts';
 import { Lab, type LabOptions, sweep } from './lab.ts';
 
 const USAGE = `Real KVM hosts on this machine, for trying things out. Needs root on Debian; installs what it needs.
@@ -62,6 +63,8 @@ async function up(options: LabOptions, json: boolean): Promise<number> {
   const lab = await Lab.start(options);
   try {
     await startDhcp(lab);
+    const image = await buildGuestImage();
+    for (const host of lab.hosts) await installBaseImage(host, image, 'base.qcow2');
     print(lab, json);
     await ended;
   } finally {
@@ -96,11 +99,8 @@ function text(lab: Lab): string {
     ({ name, address }) => `  ${name}  ssh -i ${key} -o UserKnownHostsFile=${knownHosts} root@${address}\n`,
   );
   const off = lab.hosts.filter((host) => !host.isUp()).map((host) => `  ${host.name} is off\n`);
-  const hosts = lab.hosts.map(
-    ({ name, address }) =>
-      `  - name: ${name}\n    address: ${address}\n    user: root\n    key: ${key}\n    knownHosts: ${knownHosts}\n`,
-  );
-  return `Lab in ${lab.dir}\n${ssh.join('')}${off.join('')}\nFor operator.yaml:\nhosts:\n${hosts.join('')}`;
+  const hosts = lab.hosts.map(({ name, address }) => `  ${name}: { address: ${address}, virtType: qemu }\n`);
+  return `Lab in ${lab.dir}\n${ssh.join('')}${off.join('')}\nEach has the base image base.qcow2, a tiny guest, in its pool default.\n\nFor operator.yaml:\nssh:\n  key: ${key}\n  knownHosts: ${knownHosts}\nhosts:\n${hosts.join('')}`;
 }
 
 try {

@@ -1,0 +1,392 @@
+import { describe, expect, it } from 'vitest';
+import type { Report } from '../../src/core/report.ts';
+import { OperatorError } from '../../src/errors.ts';
+import { type PassRequest, reconcile } from '../../src/reconcile/reconcile.ts';
+import { createRestartLimiter } from '../../src/reconcile/restart-limiter.ts';
+import { Superseded } from '../../src/reconcile/superseded.ts';
+import {
+  desiredState,
+  desiredVm,
+  knownHost,
+  mark,
+  NOW,
+  observedVm,
+  pool,
+  stranger,
+  unknownHost,
+} from '../builders.ts';
+import { fakeHosts } from '../fakes/hosts.ts';
+import { fakeJournal, fakeNotes } from '../fakes/records.ts';
+import { fakeSource } from '../fakes/source.ts';
+
+const A = 'aaaa';
+const B = 'bbbb';
+const web = desiredVm();
+const db = desiredVm({ name: 'db', host: 'b' });
+const tooLarge = desiredVm({ name: 'huge', memoryMiB: 64 * 1024, maxMemoryMiB: 64 * 1024 });
+
+/** A world with three empty hosts, and passes over it. */
+function world() {
+  const source = fakeSource();
+  const hosts = fakeHosts(knownHost('a'), knownHost('b'), knownHost('c'));
+  const journal = fakeJournal();
+  const notes = fakeNotes();
+  const confirmed = new Set<string>();
+  const deps = {
+    source,
+    hosts,
+    journal,
+    notes,
+    confirmations: { has: async (hash: string) => confirmed.has(hash) },
+    restarts: createRestartLimiter(),
+    clock: { now: () => NOW },
+    build: source.build,
+    concurrency: { hosts: 4, vmsPerHost: 2 },
+    onProgress: () => {},
+  };
+  const pass = (request: Partial<PassRequest> = {}): Promise<Report> =>
+    reconcile(deps, { trigger: 'poll', signal: new AbortController().signal, ...request });
+  return { source, hosts, journal, notes, confirmed, pass };
+}
+
+describe('a commit that can be done', () => {
+  it('is accepted, applied, journalled and noted', async () => {
+    const { source, hosts, journal, notes, pass } = world();
+    source.commit(A, desiredState([web, db]));
+    const report = await pass({ trigger: 'webhook' });
+    expect(report).toMatchObject({ status: 'applied', trigger: 'webhook', held: [], issues: [] });
+    expect(hosts.applied.toSorted()).toEqual([
+      'create db on b',
+      'create web on a',
+      'start db on b',
+      'start web on a',
+    ]);
+    expect(source.inForce).toBe(A);
+    expect(journal.reports).toEqual([report]);
+    expect(notes.texts.get(A)).toMatch(/^applied/);
+  });
+
+  it('is written down though there was nothing to do', async () => {
+    const { source, journal, notes, pass } = world();
+    source.commit(A, desiredState([]));
+    expect((await pass()).status).toBe('applied');
+    expect(journal.reports).toHaveLength(1);
+    expect(notes.texts.has(A)).toBe(true);
+  });
+
+  it('is not written down again by passes that find nothing new', async () => {
+    const { source, journal, notes, pass } = world();
+    source.commit(A, desiredState([web]));
+    await pass();
+    await pass();
+    await pass();
+    expect(journal.reports).toHaveLength(1);
+    expect(notes.puts).toBe(1);
+  });
+
+  it('is healed when the host changes, and the note says so', async () => {
+    const { source, hosts, journal, notes, pass } = world();
+    source.commit(A, desiredState([web]));
+    await pass();
+    hosts.set(knownHost('a', [observedVm({ power: 'shutoff' })]));
+    expect((await pass({ trigger: 'host event' })).steps).toMatchObject([{ kind: 'start', outcome: 'done' }]);
+    expect(journal.reports).toHaveLength(2);
+    expect(notes.texts.get(A)).toMatch(/since then:\n.*started web on a/);
+  });
+
+  it('tells which commit is the newest before the hosts are asked', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([web]));
+    hosts.observeError = new Error('must not come first');
+    const heads: string[] = [];
+    await expect(pass({ onHead: (sha) => heads.push(sha) })).rejects.toThrow('must not');
+    expect(heads).toEqual([A]);
+  });
+});
+
+describe('a commit that cannot be done', () => {
+  const issues = [{ file: 'manifests/web.yaml', line: 3, column: 7, message: 'vcpus: expected a number' }];
+
+  it('is refused with its mistakes, and no host is touched', async () => {
+    const { source, hosts, notes, pass } = world();
+    source.commit(A, issues);
+    expect(await pass()).toMatchObject({ status: 'refused', issues, steps: [] });
+    expect(hosts.applied).toEqual([]);
+    expect(source.inForce).toBeUndefined();
+    expect(notes.texts.get(A)).toContain('manifests/web.yaml:3:7: vcpus: expected a number');
+  });
+
+  it('is refused for want of room, with the numbers, and no host is touched', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([web, tooLarge]));
+    const report = await pass();
+    expect(report.status).toBe('refused');
+    expect(report.issues[0]?.message).toContain('memory 66 GiB wanted, 32 GiB to give');
+    expect(hosts.applied).toEqual([]);
+    expect(source.inForce).toBeUndefined();
+  });
+
+  it.each([
+    { name: 'mistakes', content: issues },
+    { name: 'want of room', content: desiredState([tooLarge]) },
+  ])(
+    'for $name leaves the last accepted one in force, which is healed, and removes nothing',
+    async ({ content }) => {
+      const { source, hosts, notes, pass } = world();
+      source.commit(A, desiredState([web]));
+      await pass();
+      source.commit(B, content);
+      hosts.set(knownHost('a', [observedVm({ power: 'shutoff' })]));
+      expect(await pass()).toMatchObject({ status: 'refused', inForce: A, revision: { sha: B } });
+      expect(source.inForce).toBe(A);
+      expect(hosts.applied.slice(2)).toEqual(['start web on a']);
+      expect(notes.texts.get(B)).toContain(`in force: ${A}`);
+    },
+  );
+
+  it('is noted once, though the numbers of the full host move', async () => {
+    const { source, hosts, notes, pass } = world();
+    const big = { target: 'vdb', pool: 'default', volume: 'web-vdb.qcow2', sizeGiB: 500 };
+    source.commit(A, desiredState([{ ...web, dataDisks: [big] }]));
+    await pass();
+    hosts.set(knownHost('a', [], { pools: new Map([['default', pool({ available: 5e9 })]]) }));
+    expect((await pass()).status).toBe('refused');
+    expect(notes.puts).toBe(1);
+  });
+
+  it('is done once there is room', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([tooLarge]));
+    await pass();
+    hosts.set(knownHost('a', [], { memoryMiB: 128 * 1024 }));
+    expect((await pass()).status).toBe('applied');
+    expect(source.inForce).toBe(A);
+  });
+});
+
+describe('a host that does not answer', () => {
+  it('leaves its VMs alone, makes the commit partial, and is converged once it is back', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([web, db]));
+    hosts.set(unknownHost('b', []));
+    const report = await pass();
+    expect(report).toMatchObject({
+      status: 'partial',
+      unknownHosts: [{ host: 'b', reason: 'SSH timed out' }],
+    });
+    expect(hosts.applied).toEqual(['create web on a', 'start web on a']);
+    hosts.set(knownHost('b'));
+    expect((await pass()).status).toBe('applied');
+    expect(hosts.applied.slice(2)).toEqual(['create db on b', 'start db on b']);
+  });
+
+  it('is not passed over when all that git wants of it is a removal', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([web]));
+    hosts.set(unknownHost('b', ['old']));
+    expect((await pass()).status).toBe('partial');
+  });
+
+  it('does not count where git has it offline', async () => {
+    const { source, hosts, pass } = world();
+    const b = { ...desiredState().hosts.get('a'), name: 'b', state: 'offline' } as const;
+    hosts.set(unknownHost('b', []));
+    source.commit(A, desiredState([db], { hosts: [{ ...hostDefaults(), ...b }] }));
+    expect((await pass()).status).toBe('applied');
+    expect(hosts.applied).toEqual([]);
+  });
+
+  it('has a commit accepted all the same, and its VMs are never made elsewhere', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([db]));
+    await pass();
+    hosts.set(unknownHost('b', ['db']));
+    source.commit(B, desiredState([{ ...db, host: 'c' }]));
+    const report = await pass();
+    expect(report).toMatchObject({ status: 'partial', held: [{ vm: 'db', because: 'unknown' }] });
+    expect(source.inForce).toBe(B);
+    expect(hosts.applied).toHaveLength(2);
+  });
+});
+
+function hostDefaults() {
+  return { reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 }, ratio: { vcpu: 4, memory: 1, disk: 1 } };
+}
+
+describe('a step that fails', () => {
+  it('fails its VM and not the pass, and is tried again by the next', async () => {
+    const { source, hosts, notes, pass } = world();
+    source.commit(A, desiredState([web, db]));
+    hosts.beforeStep = (step) => {
+      if (step.vm === 'web') throw new OperatorError('E_IMAGE_MISSING', 'no image\non a');
+    };
+    const report = await pass();
+    expect(report.status).toBe('partial');
+    expect(report.steps.map(({ kind, vm, outcome }) => `${kind} ${vm}: ${outcome}`)).toEqual([
+      'create db: done',
+      'start db: done',
+      'create web: failed',
+      'start web: skipped',
+    ]);
+    expect(notes.texts.get(A)).toContain('failed create of web on a: E_IMAGE_MISSING no image on a');
+    hosts.beforeStep = () => {};
+    expect((await pass()).status).toBe('applied');
+  });
+
+  it('that was a start is not counted as one that did not stay up', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([web]));
+    hosts.beforeStep = (step) => {
+      if (step.kind === 'start') throw new OperatorError('E_LIBVIRT', 'no');
+    };
+    for (let i = 0; i < 5; i++) await pass();
+    hosts.beforeStep = () => {};
+    expect((await pass()).status).toBe('applied');
+  });
+});
+
+describe('a newer commit', () => {
+  it('stops the pass at the next step, and its note says which commit took over', async () => {
+    const { source, hosts, notes, pass } = world();
+    source.commit(A, desiredState([web]));
+    const abort = new AbortController();
+    hosts.beforeStep = () => abort.abort(new Superseded(B));
+    const report = await pass({ signal: abort.signal });
+    expect(report).toMatchObject({ status: 'superseded', supersededBy: B });
+    expect(hosts.applied).toEqual(['create web on a']);
+    expect(notes.texts.get(A)).toMatch(/^superseded/);
+  });
+
+  it('that comes while the hosts are asked is no failure of the older one', async () => {
+    const { source, journal, pass } = world();
+    source.commit(A, desiredState([web]));
+    const abort = new AbortController();
+    abort.abort(new Superseded(B));
+    await expect(pass({ signal: abort.signal })).rejects.toThrow(`superseded by ${B}`);
+    expect(journal.reports).toMatchObject([{ status: 'superseded', supersededBy: B }]);
+  });
+
+  it('gives those between it and the last pass a note each, once', async () => {
+    const { source, notes, pass } = world();
+    source.commit(A, desiredState([]));
+    await pass();
+    source.commit('b1', []);
+    source.commit('b2', desiredState([web]));
+    source.commit('cccc', desiredState([]));
+    await pass();
+    await pass();
+    for (const sha of ['b1', 'b2']) expect(notes.texts.get(sha)).toMatch(/^superseded[^]*by cccc/);
+    expect(notes.puts).toBe(4);
+  });
+});
+
+describe('a removal that the guards hold', () => {
+  async function emptied() {
+    const all = world();
+    all.source.commit(A, desiredState([web]));
+    await all.pass();
+    all.source.commit(B, desiredState([]));
+    return { ...all, report: await all.pass() };
+  }
+
+  it('waits, and the note says how to confirm it', async () => {
+    const { hosts, notes, report } = await emptied();
+    expect(report).toMatchObject({
+      status: 'partial',
+      held: [{ because: 'guard', kind: 'remove', vm: 'web' }],
+    });
+    expect(hosts.applied).toHaveLength(2);
+    expect(notes.texts.get(B)).toContain(`kvm-gitops confirm ${report.confirmation}`);
+  });
+
+  it('is done once it is confirmed, and another confirmation does not do it', async () => {
+    const { hosts, confirmed, pass, report } = await emptied();
+    confirmed.add('0123456789ab');
+    expect((await pass()).status).toBe('partial');
+    confirmed.add(report.confirmation ?? '');
+    expect((await pass()).status).toBe('applied');
+    expect(hosts.applied.at(-1)).toBe('remove web on a');
+  });
+
+  it('is not done by the confirmation of an earlier removal once the VM has come back', async () => {
+    const { source, hosts, confirmed, pass, report } = await emptied();
+    confirmed.add(report.confirmation ?? '');
+    await pass();
+    source.commit('cccc', desiredState([web]));
+    await pass();
+    expect(hosts.applied.slice(-2)).toEqual(['restore web on a', 'start web on a']);
+    source.commit('dddd', desiredState([]));
+    expect(await pass()).toMatchObject({ status: 'partial', held: [{ because: 'guard' }] });
+  });
+});
+
+describe('a pass that breaks', () => {
+  it('is recorded as failed, and throws on', async () => {
+    const { source, hosts, journal, notes, pass } = world();
+    source.commit(A, desiredState([web]));
+    hosts.observeError = new TypeError('a bug');
+    await expect(pass()).rejects.toThrow('a bug');
+    expect(journal.reports).toMatchObject([
+      { status: 'failed', error: { code: 'E_UNEXPECTED', message: 'a bug' } },
+    ]);
+    expect(notes.texts.get(A)).toMatch(/^failed/);
+    expect(source.inForce).toBeUndefined();
+  });
+
+  it('because git is down still heals to the commit in force', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([web]));
+    await pass();
+    source.fetchError = new OperatorError('E_GIT_REMOTE', 'connection refused');
+    hosts.set(knownHost('a', [observedVm({ power: 'shutoff' })]));
+    await expect(pass()).rejects.toThrow('connection refused');
+    expect(hosts.applied.at(-1)).toBe('start web on a');
+  });
+
+  it('because the newest commit is too large refuses that commit and heals to the one in force', async () => {
+    const { source, hosts, notes, pass } = world();
+    source.commit(A, desiredState([web]));
+    await pass();
+    source.fetchError = new OperatorError('E_GIT_LIMIT', 'too large', {
+      context: { sha: B, subject: 'big' },
+    });
+    hosts.set(knownHost('a', [observedVm({ power: 'shutoff' })]));
+    expect(await pass()).toMatchObject({ status: 'refused', revision: { sha: B }, inForce: A });
+    expect(hosts.applied.at(-1)).toBe('start web on a');
+    expect(notes.texts.get(B)).toContain('too large');
+  });
+});
+
+describe('a host that became too full for the commit in force', () => {
+  it('gets no new VM, and the commit is partial and not refused', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([web]));
+    await source.accept(A);
+    hosts.set(knownHost('a', [stranger({ memoryMiB: 31 * 1024, maxMemoryMiB: 31 * 1024 })]));
+    expect(await pass()).toMatchObject({
+      status: 'partial',
+      issues: [],
+      held: [
+        { because: 'capacity', kind: 'create' },
+        { because: 'capacity', kind: 'start' },
+      ],
+    });
+    expect(hosts.applied).toEqual([]);
+  });
+});
+
+describe('a VM that keeps stopping', () => {
+  it('is started three times, then waits, and the report says so', async () => {
+    const { source, hosts, pass } = world();
+    source.commit(A, desiredState([web]));
+    await source.accept(A);
+    const crashed = knownHost('a', [observedVm({ power: 'shutoff', mark: mark() })]);
+    for (let i = 0; i < 4; i++) {
+      hosts.set(crashed);
+      await pass();
+    }
+    expect(hosts.applied).toEqual(['start web on a', 'start web on a', 'start web on a']);
+    hosts.set(crashed);
+    expect(await pass()).toMatchObject({ status: 'partial', held: [{ because: 'restarts', kind: 'start' }] });
+  });
+});
