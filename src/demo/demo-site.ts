@@ -63,7 +63,7 @@ ${lines.join('\n')}
 http:
   listen: 127.0.0.1:${port}
 log:
-  level: warn
+  level: error
 `;
 }
 

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { ObservedHost } from '../core/observed.ts';
 import type { Step } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
@@ -60,7 +61,8 @@ export function createHosts(options: HostsOptions): Hosts {
         throw new OperatorError('E_SSH_UNREACHABLE', `${step.host} is not in operator.yaml`);
       try {
         const { libvirt, facts } = await host.connection.get();
-        await applyStep({ client: libvirt, facts, progress, ...options.settings }, step);
+        const { defineInTurn } = host;
+        await applyStep({ client: libvirt, facts, progress, defineInTurn, ...options.settings }, step);
       } catch (error) {
         throw explain(error, step);
       }
@@ -101,6 +103,7 @@ export function createHosts(options: HostsOptions): Hosts {
 
 interface Observer {
   readonly connection: HostConnection;
+  readonly defineInTurn: StepContext['defineInTurn'];
   observe(question: Question, signal: AbortSignal): Promise<Seen>;
 }
 
@@ -115,6 +118,7 @@ function createObserver(connection: HostConnection): Observer {
   let refreshedAt = Number.NEGATIVE_INFINITY;
   return {
     connection,
+    defineInTurn: pLimit(1),
     async observe({ volumes }, signal) {
       const { libvirt, facts } = await connection.get(signal);
       const now = performance.now();

@@ -15,6 +15,11 @@ export interface StepContext {
   readonly force: 'never' | 'allowed';
   /** How long the copy of an image may take. */
   readonly copyTimeoutMs: number;
+  /**
+   * Runs one define on the host at a time: libvirtd's first validations, when they meet, fail with "Unable to parse RNG"
+   * (a race in libxml2's type library, seen with libvirt 9.0).
+   */
+  readonly defineInTurn: <T>(define: () => Promise<T>) => Promise<T>;
   /** What is being done now, in a few words. */
   readonly progress: (message: string) => void;
 }

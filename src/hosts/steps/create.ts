@@ -40,7 +40,7 @@ export async function create(context: StepContext, step: CreateStep): Promise<vo
       poolPath: (name) => pools.get(name)?.path ?? '',
     },
   );
-  const domain = await client.domains.define(xml, { validate: true });
+  const domain = await context.defineInTurn(() => client.domains.define(xml, { validate: true }));
 
   for (const volume of claimed) await deleteClaimed(context, volume);
   await fillBootDisk(context, spec.bootDisk);

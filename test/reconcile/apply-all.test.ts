@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import type { Step } from '../../src/core/step.ts';
+import { OperatorError } from '../../src/errors.ts';
+import type { Hosts } from '../../src/ports.ts';
+import { applyAll } from '../../src/reconcile/apply-all.ts';
+import type { ProgressEvent } from '../../src/reconcile/progress.ts';
+
+function step(kind: 'start' | 'stop', vm: string, host = 'a'): Step {
+  return { kind, vm, host, uuid: `uuid-${vm}`, cluster: 'lab', reason: 'test' };
+}
+
+interface Run {
+  readonly apply?: (step: Step) => void | Promise<void>;
+  readonly vmsPerHost?: number;
+  readonly hosts?: number;
+  readonly signal?: AbortSignal;
+}
+
+async function run(
+  steps: readonly Step[],
+  { apply = () => {}, vmsPerHost = 2, hosts = 2, signal }: Run = {},
+) {
+  const events: ProgressEvent[] = [];
+  const world: Hosts = {
+    observe: async () => ({ hosts: new Map() }),
+    apply: async (one, onProgress) => {
+      onProgress('working');
+      await apply(one);
+    },
+  };
+  const results = await applyAll(world, steps, {
+    concurrency: { hosts, vmsPerHost },
+    signal: signal ?? new AbortController().signal,
+    onProgress: (event) => events.push(event),
+  });
+  return { results, events, words: results.map(({ kind, vm, outcome }) => `${kind} ${vm} ${outcome}`) };
+}
+
+/** Counts how much is under way at once, by host. */
+function counting() {
+  const now = new Map<string, number>();
+  const most = new Map<string, number>();
+  let mostHosts = 0;
+  const apply = async ({ host }: Step) => {
+    now.set(host, (now.get(host) ?? 0) + 1);
+    most.set(host, Math.max(most.get(host) ?? 0, now.get(host) ?? 0));
+    mostHosts = Math.max(mostHosts, [...now.values()].filter((count) => count > 0).length);
+    await new Promise((resolve) => setImmediate(resolve));
+    now.set(host, (now.get(host) ?? 0) - 1);
+  };
+  return { apply, most, hosts: () => mostHosts };
+}
+
+describe('applyAll', () => {
+  it('gives a result for each step, in the order of the plan', async () => {
+    const { words } = await run([step('stop', 'b'), step('stop', 'a', 'z'), step('start', 'b')]);
+    expect(words).toEqual(['stop b done', 'stop a done', 'start b done']);
+  });
+
+  it('does the steps of one VM one after the other, in order', async () => {
+    const seen: string[] = [];
+    await run([step('stop', 'a'), step('start', 'a')], {
+      apply: async ({ kind }) => {
+        seen.push(`${kind} begins`);
+        await new Promise((resolve) => setImmediate(resolve));
+        seen.push(`${kind} ends`);
+      },
+    });
+    expect(seen).toEqual(['stop begins', 'stop ends', 'start begins', 'start ends']);
+  });
+
+  it('works on as many VMs of a host and as many hosts at once as it may, and no more', async () => {
+    const { apply, most, hosts } = counting();
+    const all = ['a', 'b', 'c'].flatMap((host) =>
+      [1, 2, 3, 4].map((n) => step('start', `${host}${n}`, host)),
+    );
+    await run(all, { apply, vmsPerHost: 3, hosts: 2 });
+    expect([...most.values()]).toEqual([3, 3, 3]);
+    expect(hosts()).toBe(2);
+  });
+
+  it('lets a failed step end the steps of its VM and nothing else', async () => {
+    const { words, results } = await run([step('stop', 'a'), step('start', 'a'), step('start', 'b')], {
+      apply: ({ vm }) => {
+        if (vm === 'a') throw new OperatorError('E_TIMEOUT', 'too slow');
+      },
+    });
+    expect(words).toEqual(['stop a failed', 'start a skipped', 'start b done']);
+    expect(results[0]?.error).toEqual({ code: 'E_TIMEOUT', message: 'too slow' });
+  });
+
+  it('names a failure that nobody expected', async () => {
+    const { results } = await run([step('stop', 'a')], {
+      apply: () => {
+        throw new TypeError('a bug');
+      },
+    });
+    expect(results[0]).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'E_UNEXPECTED', message: 'a bug' },
+    });
+  });
+
+  it('finishes what is begun and skips the rest once it is stopped', async () => {
+    const stop = new AbortController();
+    const { words } = await run([step('stop', 'a'), step('start', 'a'), step('start', 'b')], {
+      apply: () => stop.abort(),
+      signal: stop.signal,
+      vmsPerHost: 1,
+    });
+    expect(words).toEqual(['stop a done', 'start a skipped', 'start b skipped']);
+  });
+
+  it('tells of each step that it begins, how it goes on, and how it ends', async () => {
+    const { events } = await run([step('stop', 'a')]);
+    expect(events.map(({ kind }) => kind)).toEqual(['step-begun', 'step-progress', 'step-ended']);
+  });
+});

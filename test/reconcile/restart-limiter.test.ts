@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import type { Step } from '../../src/core/step.ts';
+import { createRestartLimiter } from '../../src/reconcile/restart-limiter.ts';
+import { inWords, NOW } from '../builders.ts';
+
+const base = { host: 'a', cluster: 'lab', reason: 'shut off' };
+const start: Step = { ...base, kind: 'start', vm: 'web', uuid: 'uuid-web' };
+const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
+
+/** Whether each start, so many seconds after the first, is made at once. */
+function startedAt(...seconds: readonly number[]): boolean[] {
+  const limiter = createRestartLimiter();
+  return seconds.map((second) => {
+    const { steps } = limiter.limit({ steps: [start], held: [] }, later(second));
+    limiter.remember(steps, later(second));
+    return steps.length === 1;
+  });
+}
+
+describe('the restart limiter', () => {
+  it.each([
+    { name: 'lets three starts pass', at: [0, 1, 2], made: [true, true, true] },
+    { name: 'lets the fourth wait for 30 s', at: [0, 1, 2, 31, 33], made: [true, true, true, false, true] },
+    {
+      name: 'doubles the wait each time',
+      at: [0, 1, 2, 40, 99, 101],
+      made: [true, true, true, true, false, true],
+    },
+    { name: 'forgets starts after ten minutes', at: [0, 1, 2, 603], made: [true, true, true, true] },
+  ])('$name', ({ at, made }) => {
+    expect(startedAt(...at)).toEqual(made);
+  });
+
+  it('holds the start alone, and says when the next one is', () => {
+    const limiter = createRestartLimiter();
+    limiter.remember([start, start, start], NOW);
+    const steps: Step[] = [
+      start,
+      { ...base, kind: 'stop', vm: 'web', uuid: 'uuid-web' },
+      { ...start, vm: 'db', uuid: 'uuid-db' },
+    ];
+    const limited = limiter.limit({ steps, held: [] }, later(10));
+    expect(inWords(limited.steps)).toEqual(['stop web on a', 'start db on a']);
+    expect(limited.held).toMatchObject([{ vm: 'web', because: 'restarts', kind: 'start' }]);
+    expect(limited.held[0]?.reason).toContain('next try at 2026-03-01T12:00:30.000Z');
+  });
+});
