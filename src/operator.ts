@@ -18,6 +18,7 @@ import { createBuilder } from './reconcile/builder.ts';
 import type { OnProgress } from './reconcile/progress.ts';
 import type { Deps } from './reconcile/reconcile.ts';
 import { createRestartLimiter } from './reconcile/restart-limiter.ts';
+import { createRetryPacer } from './reconcile/retry-pacer.ts';
 
 const OBSERVE_TIMEOUT_MS = 30_000;
 const COPY_TIMEOUT_MS = 2 * 60 * 60_000;
@@ -63,6 +64,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     notes: notes ?? NO_NOTES,
     confirmations,
     restarts: createRestartLimiter(),
+    retries: createRetryPacer(),
     clock,
     build: createBuilder(buildContext(config)),
     concurrency: config.concurrency,

@@ -86,14 +86,15 @@ function outcomeLines(report: Report): readonly string[] {
   ]);
 }
 
+/** Failures first: what is cut is what went well. */
 function hostLines(steps: readonly StepResult[]): string[] {
   if (steps.length === 0) return [];
   const hosts = [...new Set(steps.map(({ host }) => host))].toSorted();
-  const perHost = hosts.flatMap((host) => {
+  const perHost = hosts.map((host) => {
     const own = steps.filter((step) => step.host === host);
-    return [`  ${host}  ${doneByKind(own)}`, ...own.filter(isFailed).map(failureLine)];
+    return `  ${host}  ${doneByKind(own)}`;
   });
-  return ['', countSteps(steps), ...capped(perHost)];
+  return ['', countSteps(steps), ...capped([...steps.filter(isFailed).map(failureLine), ...perHost])];
 }
 
 function doneByKind(steps: readonly StepResult[]): string {

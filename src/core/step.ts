@@ -76,9 +76,10 @@ export interface Held {
    *   conflict  something on a host stands in the way
    *   capacity  the host has no room now
    *   restarts  it keeps stopping; the next start waits
+   *   retry     the last try failed; the next one waits
    *   change    this version cannot make the change on an existing VM
    */
-  readonly because: 'guard' | 'unknown' | 'conflict' | 'capacity' | 'restarts' | 'change';
+  readonly because: 'guard' | 'unknown' | 'conflict' | 'capacity' | 'restarts' | 'retry' | 'change';
   /** What would have been done. */
   readonly kind: StepKind | 'move' | 'update';
   readonly reason: string;

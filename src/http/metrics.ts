@@ -12,6 +12,7 @@ const REASONS: readonly Held['because'][] = [
   'conflict',
   'capacity',
   'restarts',
+  'retry',
   'change',
 ];
 const POWER_STATES: readonly PowerState[] = ['running', 'paused', 'shutoff', 'other'];

@@ -40,6 +40,12 @@ export interface ControllerState {
   readonly lastError?: unknown;
 }
 
+/** A pass in which a failed VM only waits for its next try neither mends nor worsens anything. */
+function failuresAfter({ steps, held }: Report, before: number): number {
+  if (steps.some(({ outcome }) => outcome === 'failed')) return before + 1;
+  return held.some(({ because }) => because === 'retry') ? Math.max(before, 1) : 0;
+}
+
 /** Level-triggered: a counter of asks is compared before and after a pass, so that none is lost. */
 export function createController(options: ControllerOptions): Controller {
   const { pass, newestCommit, log } = options;
@@ -94,9 +100,8 @@ export function createController(options: ControllerOptions): Controller {
           head = sha;
         },
       });
-      const failed = report.steps.some(({ outcome }) => outcome === 'failed');
       const { lastError: _, ...rest } = state;
-      state = { ...rest, failures: failed ? state.failures + 1 : 0 };
+      state = { ...rest, failures: failuresAfter(report, state.failures) };
     } catch (err) {
       if (!signal.aborted) {
         log.error({ err }, 'the pass failed');

@@ -17,6 +17,7 @@ import {
   unreadableRevision,
 } from './report-pass.ts';
 import type { RestartLimiter } from './restart-limiter.ts';
+import type { RetryPacer } from './retry-pacer.ts';
 
 export interface Deps {
   readonly source: Source;
@@ -25,6 +26,7 @@ export interface Deps {
   readonly notes: Notes;
   readonly confirmations: Confirmations;
   readonly restarts: RestartLimiter;
+  readonly retries: RetryPacer;
   readonly clock: Clock;
   readonly build: Builder;
   readonly concurrency: Concurrency;
@@ -129,7 +131,9 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   }
   if (!accepted) await deps.source.accept(revision.sha);
 
-  const todo = deps.restarts.limit(holdForCapacity(plan, shortages), deps.clock.now());
+  const now = deps.clock.now();
+  const roomy = holdForCapacity(plan, shortages);
+  const todo = deps.retries.limit(deps.restarts.limit(roomy, now), revision.sha, now);
   deps.onProgress({ kind: 'planned', cluster: desired.cluster, revision, plan: todo });
   const { concurrency, onProgress } = deps;
   const steps = await applyAll(deps.hosts, todo.steps, { concurrency, onProgress, signal });

@@ -13,6 +13,7 @@ export const MIB = 1024 ** 2;
 export function markOf(name: string): Mark {
   return {
     cluster: 'lab',
+    uuid: vmUuid('lab', name),
     state: 'building',
     file: 'manifests/web.yaml',
     commit: '4f2c91d0',

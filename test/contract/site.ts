@@ -60,7 +60,7 @@ function withBench(start: () => Promise<Site>, tests: (bench: Bench) => void): v
     await bench.connect();
   });
   afterEach(async () => {
-    for (const { ssh } of sessions.splice(1)) ssh.close();
+    for (const session of sessions.splice(1)) session.close();
     // A test that crashed the host has ended the connection.
     if (bench.libvirt.closed !== undefined) {
       sessions = [];
@@ -69,7 +69,7 @@ function withBench(start: () => Promise<Site>, tests: (bench: Bench) => void): v
     await clear(bench.libvirt);
   });
   afterAll(async () => {
-    for (const { ssh } of sessions) ssh.close();
+    for (const session of sessions) session.close();
     await site?.stop();
   });
   tests(bench);

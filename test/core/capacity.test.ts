@@ -15,7 +15,6 @@ import {
   NOW,
   observedState,
   observedVm,
-  pool,
   stranger,
   unknownHost,
 } from '../builders.ts';

@@ -100,7 +100,7 @@ describe('a note', () => {
     const held = steps.map(
       ({ host, vm, kind }) => ({ host, vm, kind, because: 'unknown', reason: 'x' }) as const,
     );
-    const { lines } = read(renderNote([report({ steps, held }), report({ steps })]));
+    const { lines } = read(renderNote([report({ steps, held }), report({ steps, held })]));
     expect(lines.length).toBeLessThan(350);
     expect(lines.join('\n')).toMatch(/and 4900 more lines, in the journal/);
   });
@@ -110,6 +110,12 @@ describe('a note', () => {
     const { lines } = read(renderNote([report({ steps: created }), report({ steps })]));
     expect(lines.join('\n')).toContain('50 earlier lines, in the journal');
     expect(lines.join('\n')).toContain('vm-149');
+  });
+
+  it('cuts what went well before it cuts a failure', () => {
+    const steps = Array.from({ length: 300 }, (_, i) => stepResult({ host: `h${i}` }));
+    const note = renderNote([report({ steps: [...steps, { ...failed, host: 'z' }] })]);
+    expect(note).toContain('failed create of web on z');
   });
 
   it('names forty VMs of a host and counts the rest', () => {

@@ -170,7 +170,7 @@ describe('guard', () => {
       const ends = guard({ steps, held: [] }, desired).steps.filter(({ kind }) => kind === 'remove');
       expect(ends.length).toBeLessThanOrEqual(desired.policy.maxRemovals);
       for (const step of ends) expect(step.kind === 'remove' && step.mark.protect).toBe(false);
-      if (desired.vms.size === 0) expect(ends).toEqual([]);
+      expect(desired.vms.size === 0 && ends.length > 0).toBe(false);
     });
   });
 });

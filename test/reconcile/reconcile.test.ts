@@ -3,6 +3,7 @@ import type { Report } from '../../src/core/report.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { type PassRequest, reconcile } from '../../src/reconcile/reconcile.ts';
 import { createRestartLimiter } from '../../src/reconcile/restart-limiter.ts';
+import { createRetryPacer } from '../../src/reconcile/retry-pacer.ts';
 import { Superseded } from '../../src/reconcile/superseded.ts';
 import {
   desiredState,
@@ -39,6 +40,7 @@ function world() {
     notes,
     confirmations: { has: async (hash: string) => confirmed.has(hash) },
     restarts: createRestartLimiter(),
+    retries: createRetryPacer(),
     clock: { now: () => NOW },
     build: source.build,
     concurrency: { hosts: 4, vmsPerHost: 2 },

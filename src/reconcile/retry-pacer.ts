@@ -1,0 +1,67 @@
+import type { StepResult } from '../core/report.ts';
+import { holdBack, type Plan, type Step } from '../core/step.ts';
+
+const FIRST_WAIT_MS = 5_000;
+const LAST_WAIT_MS = 5 * 60_000;
+
+/**
+ * Keeps a step that fails from being tried in a tight loop: each try changes something on the host, the host tells, and
+ * that asks for the next pass. Other VMs are not held up. Lives as long as the process.
+ */
+export interface RetryPacer {
+  /** Holds back the steps of VMs whose last try failed a moment ago. A new commit is tried at once. */
+  limit(plan: Plan, commit: string, now: Date): Plan;
+  /** Remembers which VMs failed, and forgets those that no longer do. */
+  remember(commit: string, results: readonly StepResult[], now: Date): void;
+}
+
+interface Failure {
+  readonly commit: string;
+  readonly count: number;
+  readonly nextTry: number;
+  readonly message: string;
+}
+
+/** Waits 5 s after the first failure of a VM, then twice as long after each, up to 5 minutes. */
+export function createRetryPacer(): RetryPacer {
+  const failures = new Map<string, Failure>();
+  const key = ({ host, vm }: { readonly host: string; readonly vm: string }) => `${host}/${vm}`;
+
+  return {
+    limit(plan, commit, now) {
+      const pausing = (step: Step): Failure | undefined => {
+        const failure = failures.get(key(step));
+        return failure?.commit === commit && failure.nextTry > now.getTime() ? failure : undefined;
+      };
+      if (plan.steps.every((step) => pausing(step) === undefined)) return plan;
+      const held = plan.steps.flatMap((step) => {
+        const failure = pausing(step);
+        return failure === undefined ? [] : [holdBack(step, 'retry', reasonOf(failure))];
+      });
+      return {
+        ...plan,
+        steps: plan.steps.filter((step) => pausing(step) === undefined),
+        held: [...plan.held, ...held],
+      };
+    },
+
+    remember(commit, results, now) {
+      for (const result of results) {
+        if (result.outcome === 'done') failures.delete(key(result));
+      }
+      for (const result of results) {
+        if (result.outcome !== 'failed') continue;
+        const earlier = failures.get(key(result));
+        const count = earlier?.commit === commit ? earlier.count + 1 : 1;
+        const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (count - 1), LAST_WAIT_MS);
+        const message = result.error?.message ?? '';
+        failures.set(key(result), { commit, count, nextTry: now.getTime() + waitMs, message });
+      }
+    },
+  };
+}
+
+function reasonOf({ count, nextTry, message }: Failure): string {
+  const times = count === 1 ? 'once' : `${count} times in a row`;
+  return `failed ${times}, next try at ${new Date(nextTry).toISOString()}: ${message}`;
+}

@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest';
+import { MARK_NAMESPACE, MARK_PREFIX } from '../../src/core/mark.ts';
+import type { DomainEvent } from '../../src/libvirt/events.ts';
+import { waitFor } from '../lab/wait.ts';
+import { machineXml, makeMachine } from './machine.ts';
+import { type Bench, onEveryHost } from './site.ts';
+
+/** What is heard of one domain, as `event detail`. */
+async function listen(bench: Bench): Promise<{ heard: (name: string) => string[]; stop: () => Promise<void> }> {
+  const events: DomainEvent[] = [];
+  const stop = await bench.libvirt.events.subscribe((event) => void events.push(event));
+  const heard = (name: string) => events.filter(({ domain }) => domain.name === name).map(describeEvent);
+  return { heard, stop };
+}
+
+function describeEvent(event: DomainEvent): string {
+  return event.kind === 'metadata' ? `metadata ${event.uri}` : `${event.eventName} ${event.detailName}`;
+}
+
+onEveryHost('events', (bench) => {
+  it('tell in order of define, start, destroy and undefine', async () => {
+    const { domains } = bench.libvirt;
+    const { heard, stop } = await listen(bench);
+    const domain = await makeMachine(bench.libvirt, 'web');
+    await domains.define(machineXml('web'));
+    await domains.start(domain);
+    await domains.destroy(domain);
+    await domains.undefine(domain);
+    await waitFor('the last event', () => heard('web').includes('undefined removed'), { timeoutMs: 5000 });
+    expect(heard('web')).toEqual([
+      'defined added',
+      'defined updated',
+      'resumed unpaused',
+      'started booted',
+      'shutdown host',
+      'stopped destroyed',
+      'undefined removed',
+    ]);
+    await stop();
+  });
+
+  it('tell of a start that is paused', async () => {
+    const { domains } = bench.libvirt;
+    const domain = await makeMachine(bench.libvirt, 'web');
+    const { heard, stop } = await listen(bench);
+    await domains.start(domain, { paused: true });
+    await waitFor('two events', () => heard('web').length === 2, { timeoutMs: 5000 });
+    expect(heard('web')).toEqual(['started booted', 'suspended paused']);
+    await stop();
+  });
+
+  it('tell of metadata, with its namespace, also when nothing changed', async () => {
+    const { domains } = bench.libvirt;
+    const domain = await makeMachine(bench.libvirt, 'web');
+    const { heard, stop } = await listen(bench);
+    const element = { uri: MARK_NAMESPACE, key: MARK_PREFIX, xml: '<vm/>' };
+    await domains.setMetadata(domain, element, { config: true });
+    await domains.setMetadata(domain, { ...element, xml: undefined }, { config: true });
+    await domains.setMetadata(domain, { ...element, xml: undefined }, { config: true });
+    const expected = Array.from({ length: 3 }, () => `metadata ${MARK_NAMESPACE}`);
+    await waitFor('three events', () => heard('web').length === 3, { timeoutMs: 5000 });
+    expect(heard('web')).toEqual(expected);
+    await stop();
+  });
+
+  it('do not tell of a start that failed', async () => {
+    const { domains } = bench.libvirt;
+    const domain = await domains.define(machineXml('web'));
+    const { heard, stop } = await listen(bench);
+    await expect(domains.start(domain)).rejects.toThrow('No such file');
+    await domains.undefine(domain);
+    await waitFor('the last event', () => heard('web').length > 0, { timeoutMs: 5000 });
+    expect(heard('web')).toEqual(['undefined removed']);
+    await stop();
+  });
+
+  it('reach every connection, until it has had enough', async () => {
+    const { domains } = bench.libvirt;
+    const other: Bench = { ...bench, libvirt: (await bench.connect()).client };
+    const [here, there] = [await listen(bench), await listen(other)];
+    const domain = await makeMachine(bench.libvirt, 'web');
+    await waitFor('both', () => here.heard('web').length + there.heard('web').length === 2, {
+      timeoutMs: 5000,
+    });
+    await there.stop();
+    await domains.undefine(domain);
+    await waitFor('the last event', () => here.heard('web').length === 2, { timeoutMs: 5000 });
+    expect(there.heard('web')).toEqual(['defined added']);
+    await here.stop();
+  });
+});
