@@ -33,6 +33,7 @@ function world() {
   const journal = fakeJournal();
   const notes = fakeNotes();
   const confirmed = new Set<string>();
+  let now = NOW;
   const deps = {
     source,
     hosts,
@@ -41,14 +42,17 @@ function world() {
     confirmations: { has: async (hash: string) => confirmed.has(hash) },
     restarts: createRestartLimiter(),
     retries: createRetryPacer(),
-    clock: { now: () => NOW },
+    clock: { now: () => now },
     build: source.build,
     concurrency: { hosts: 4, vmsPerHost: 2 },
     onProgress: () => {},
   };
   const pass = (request: Partial<PassRequest> = {}): Promise<Report> =>
     reconcile(deps, { trigger: 'poll', signal: new AbortController().signal, ...request });
-  return { source, hosts, journal, notes, confirmed, pass };
+  const wait = (seconds: number) => {
+    now = new Date(now.getTime() + seconds * 1000);
+  };
+  return { source, hosts, journal, notes, confirmed, pass, wait };
 }
 
 describe('a commit that can be done', () => {
@@ -216,8 +220,8 @@ function hostDefaults() {
 }
 
 describe('a step that fails', () => {
-  it('fails its VM and not the pass, and is tried again by the next', async () => {
-    const { source, hosts, notes, pass } = world();
+  it('fails its VM and not the pass, and is tried again a little later', async () => {
+    const { source, hosts, notes, pass, wait } = world();
     source.commit(A, desiredState([web, db]));
     hosts.beforeStep = (step) => {
       if (step.vm === 'web') throw new OperatorError('E_IMAGE_MISSING', 'no image\non a');
@@ -232,16 +236,20 @@ describe('a step that fails', () => {
     ]);
     expect(notes.texts.get(A)).toContain('failed create of web on a: E_IMAGE_MISSING no image on a');
     hosts.beforeStep = () => {};
+    wait(10);
     expect((await pass()).status).toBe('applied');
   });
 
   it('that was a start is not counted as one that did not stay up', async () => {
-    const { source, hosts, pass } = world();
+    const { source, hosts, pass, wait } = world();
     source.commit(A, desiredState([web]));
     hosts.beforeStep = (step) => {
       if (step.kind === 'start') throw new OperatorError('E_LIBVIRT', 'no');
     };
-    for (let i = 0; i < 5; i++) await pass();
+    for (let i = 0; i < 5; i++) {
+      await pass();
+      wait(100);
+    }
     hosts.beforeStep = () => {};
     expect((await pass()).status).toBe('applied');
   });
