@@ -13,11 +13,20 @@ export function keyPairIn(folder: string, name: string): KeyPair & { readonly pa
   const path = join(folder, name);
   if (!existsSync(path)) {
     mkdirSync(folder, { recursive: true });
-    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    const pair = generate();
     writeFileSync(`${path}.pub`, `${pair.public}\n`);
     writeFileSync(path, pair.private, { mode: 0o600 });
     chmodSync(path, 0o600);
   }
   const [type, base64] = readFileSync(`${path}.pub`, 'utf8').split(/\s+/);
   return { path, privateKey: readFileSync(path, 'utf8'), publicKey: `${type} ${base64}` };
+}
+
+/** ssh2 1.17 writes one key in 256 that nobody can read: it cuts zeros off that belong to the key. */
+function generate(): { private: string; public: string } {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    const parsed = [pair.private, pair.public].map((text) => ssh2.utils.parseKey(text));
+    if (!parsed.some((key) => key instanceof Error)) return pair;
+  }
 }

@@ -65,12 +65,14 @@ function interfaceStats({ bridges }: Definition): TypedParams {
 
 function blockStats({ run }: Domain, { disks }: Definition, storage: Storage): TypedParams {
   const stats: Record<string, number | string> = { 'block.count': disks.length };
+  let node = 1;
   for (const [index, { target, file }] of disks.entries()) {
     const name = `block.${index}`;
     stats[`${name}.name`] = target;
     if (file === undefined) continue;
     stats[`${name}.path`] = file;
-    if (run !== undefined) Object.assign(stats, transferStats(name));
+    if (run !== undefined) Object.assign(stats, transferStats(name, node));
+    node += storage.chainLength(file);
     const image = storage.file(file);
     if (image === undefined) continue;
     stats[`${name}.allocation`] = run === undefined ? image.allocationBytes : 0;
@@ -80,7 +82,8 @@ function blockStats({ run }: Domain, { disks }: Definition, storage: Storage): T
   return stats;
 }
 
-function transferStats(name: string): TypedParams {
+/** `node`: QEMU numbers the files of all disks, each disk's own before those behind it. */
+function transferStats(name: string, node: number): TypedParams {
   const counters = [
     'rd.reqs',
     'rd.bytes',
@@ -91,5 +94,8 @@ function transferStats(name: string): TypedParams {
     'fl.reqs',
     'fl.times',
   ];
-  return Object.fromEntries(counters.map((counter) => [`${name}.${counter}`, 0]));
+  return {
+    [`${name}.backingIndex`]: node,
+    ...Object.fromEntries(counters.map((counter) => [`${name}.${counter}`, 0])),
+  };
 }

@@ -86,6 +86,13 @@ export class Storage {
     }
   }
 
+  /** How many files a disk is made of: its own, and those behind it. */
+  chainLength(path: string): number {
+    const file = this.#files.get(path);
+    if (file === undefined) return 0;
+    return 1 + (file.backing === undefined ? 0 : this.chainLength(file.backing.path));
+  }
+
   /** Bytes that all files take up, in this pool and in others: they share a file system. */
   allocatedBytes(): number {
     let sum = 0;

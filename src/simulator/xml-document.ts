@@ -114,6 +114,9 @@ function escapeText(text: string): string {
 }
 
 function escapeAttribute(text: string, quote: "'" | '"'): string {
-  const escaped = escapeText(text).replaceAll('\n', '&#10;').replaceAll('\t', '&#9;').replaceAll('\r', '&#13;');
+  const escaped = escapeText(text)
+    .replaceAll('\n', '&#10;')
+    .replaceAll('\t', '&#9;')
+    .replaceAll('\r', '&#13;');
   return quote === '"' ? escaped.replaceAll('"', '&quot;') : escaped.replaceAll("'", '&apos;');
 }

@@ -51,7 +51,9 @@ onEveryHost('defining', (bench) => {
 
   it('makes up a uuid and a MAC address where there are none', async () => {
     const { domains } = bench.libvirt;
-    const xml = machineXml('web').replace(/<uuid.*uuid>/, '').replace(/<mac .*>/, '');
+    const xml = machineXml('web')
+      .replace(/<uuid.*uuid>/, '')
+      .replace(/<mac .*>/, '');
     const read = parseDomain(await domains.xml(await domains.define(xml)));
     expect(read.uuid).toMatch(/^[0-9a-f-]{36}$/);
     expect(read.macs).toEqual([expect.stringMatching(/^52:54:00(:[0-9a-f]{2}){3}$/)]);
@@ -122,16 +124,22 @@ onEveryHost('defining', (bench) => {
     expect(await bench.libvirt.domains.list()).toEqual([]);
   });
 
-  it.each(['<domain>', '<devices>'])('refuses a stranger in %s when it validates, else drops it', async (parent) => {
-    const { domains } = bench.libvirt;
-    const place = parent === '<domain>' ? '<name>' : parent;
-    const xml = machineXml('web').replace(place, parent === '<domain>' ? '<bogus/><name>' : '<devices><bogus/>');
-    expect(await failureOf(domains.define(xml, { validate: true }))).toMatchObject({
-      code: 'XML_INVALID_SCHEMA',
-      domain: 5,
-    });
-    expect(await domains.xml(await domains.define(xml))).not.toContain('bogus');
-  });
+  it.each(['<domain>', '<devices>'])(
+    'refuses a stranger in %s when it validates, else drops it',
+    async (parent) => {
+      const { domains } = bench.libvirt;
+      const place = parent === '<domain>' ? '<name>' : parent;
+      const xml = machineXml('web').replace(
+        place,
+        parent === '<domain>' ? '<bogus/><name>' : '<devices><bogus/>',
+      );
+      expect(await failureOf(domains.define(xml, { validate: true }))).toMatchObject({
+        code: 'XML_INVALID_SCHEMA',
+        domain: 5,
+      });
+      expect(await domains.xml(await domains.define(xml))).not.toContain('bogus');
+    },
+  );
 
   it('forgets a domain that is undefined, and leaves its disk', async () => {
     const { domains, pools } = bench.libvirt;

@@ -6,7 +6,9 @@ import { machineXml, makeMachine } from './machine.ts';
 import { type Bench, onEveryHost } from './site.ts';
 
 /** What is heard of one domain, as `event detail`. */
-async function listen(bench: Bench): Promise<{ heard: (name: string) => string[]; stop: () => Promise<void> }> {
+async function listen(
+  bench: Bench,
+): Promise<{ heard: (name: string) => string[]; stop: () => Promise<void> }> {
   const events: DomainEvent[] = [];
   const stop = await bench.libvirt.events.subscribe((event) => void events.push(event));
   const heard = (name: string) => events.filter(({ domain }) => domain.name === name).map(describeEvent);

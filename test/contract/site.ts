@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
-import { type Session, connectHost } from '../../src/hosts/host-link.ts';
+import { connectHost, type Session } from '../../src/hosts/host-link.ts';
 import type { SshTarget } from '../../src/hosts/ssh-target.ts';
 import { isLibvirtError, LibvirtError } from '../../src/libvirt/errors.ts';
 import { type Libvirt, openLibvirt } from '../../src/libvirt/libvirt.ts';
@@ -77,11 +77,7 @@ function withBench(start: () => Promise<Site>, tests: (bench: Bench) => void): v
 
 function connectTo(target: SshTarget): Promise<Session<Libvirt>> {
   const host = { target, libvirt: { uri: 'qemu:///system', sudo: false } };
-  return connectHost(
-    host,
-    (stream, signal) => openLibvirt(stream, { signal }),
-    AbortSignal.timeout(20_000),
-  );
+  return connectHost(host, (stream, signal) => openLibvirt(stream, { signal }), AbortSignal.timeout(20_000));
 }
 
 /** Leaves the host as it was: no domain, no volume, no pool but `default`. */
@@ -145,9 +141,7 @@ async function startReal(): Promise<Site> {
   };
 }
 
-function targetOf(
-  reached: Pick<SshTarget, 'address' | 'port' | 'user' | 'key' | 'knownHosts'>,
-): SshTarget {
+function targetOf(reached: Pick<SshTarget, 'address' | 'port' | 'user' | 'key' | 'knownHosts'>): SshTarget {
   return { name: 't01', connectTimeoutMs: 10_000, keepaliveMs: 5000, ...reached };
 }
 

@@ -49,22 +49,24 @@ onEveryHost('stats', (bench) => {
     const [record] = await domains.stats({}, { domains: [domain] });
     const params = record?.params ?? {};
     const names = Object.keys(params).filter((name) => !ONLY_REAL.test(name));
-    expect(names).toEqual([
-      ...['state.state', 'state.reason'],
-      ...['cpu.time', 'cpu.user', 'cpu.system'],
-      ...['cpu.cache.monitor.count', 'cpu.haltpoll.success.time', 'cpu.haltpoll.fail.time'],
-      ...['balloon.current', 'balloon.maximum', 'balloon.last-update', 'balloon.rss'],
-      ...['vcpu.current', 'vcpu.maximum'],
-      ...['vcpu.0.state', 'vcpu.0.time', 'vcpu.0.wait', 'vcpu.0.delay'],
-      ...['net.count', 'net.0.name'],
-      ...['net.0.rx.bytes', 'net.0.rx.pkts', 'net.0.rx.errs', 'net.0.rx.drop'],
-      ...['net.0.tx.bytes', 'net.0.tx.pkts', 'net.0.tx.errs', 'net.0.tx.drop'],
-      ...['block.count', 'block.0.name', 'block.0.path', 'block.0.backingIndex'],
-      ...['block.0.rd.reqs', 'block.0.rd.bytes', 'block.0.rd.times'],
-      ...['block.0.wr.reqs', 'block.0.wr.bytes', 'block.0.wr.times'],
-      ...['block.0.fl.reqs', 'block.0.fl.times'],
-      ...['block.0.allocation', 'block.0.capacity', 'block.0.physical'],
-    ]);
+    expect(names).toEqual(
+      [
+        ['state.state', 'state.reason'],
+        ['cpu.time', 'cpu.user', 'cpu.system'],
+        ['cpu.cache.monitor.count', 'cpu.haltpoll.success.time', 'cpu.haltpoll.fail.time'],
+        ['balloon.current', 'balloon.maximum', 'balloon.last-update', 'balloon.rss'],
+        ['vcpu.current', 'vcpu.maximum'],
+        ['vcpu.0.state', 'vcpu.0.time', 'vcpu.0.wait', 'vcpu.0.delay'],
+        ['net.count', 'net.0.name'],
+        ['net.0.rx.bytes', 'net.0.rx.pkts', 'net.0.rx.errs', 'net.0.rx.drop'],
+        ['net.0.tx.bytes', 'net.0.tx.pkts', 'net.0.tx.errs', 'net.0.tx.drop'],
+        ['block.count', 'block.0.name', 'block.0.path', 'block.0.backingIndex'],
+        ['block.0.rd.reqs', 'block.0.rd.bytes', 'block.0.rd.times'],
+        ['block.0.wr.reqs', 'block.0.wr.bytes', 'block.0.wr.times'],
+        ['block.0.fl.reqs', 'block.0.fl.times'],
+        ['block.0.allocation', 'block.0.capacity', 'block.0.physical'],
+      ].flat(),
+    );
     const texts = Object.entries(params).filter(([, value]) => typeof value === 'string');
     const textNames = texts.map(([name]) => name).filter((name) => !ONLY_REAL.test(name));
     expect(textNames).toEqual(['net.0.name', 'block.0.name', 'block.0.path']);

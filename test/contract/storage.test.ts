@@ -81,7 +81,9 @@ onEveryHost('volumes', (bench) => {
     ['raw', '<allocation>0</allocation>', 0],
   ])('of format %s with "%s" take up %i bytes', async (format, more, allocationBytes) => {
     const { volumes } = bench.libvirt;
-    const xml = renderVolume('a', MIB).replace("'qcow2'", `'${format}'`).replace('<target>', `${more}<target>`);
+    const xml = renderVolume('a', MIB)
+      .replace("'qcow2'", `'${format}'`)
+      .replace('<target>', `${more}<target>`);
     const volume = await volumes.create(await defaultPool(), xml);
     expect(await volumes.info(volume)).toEqual({ type: 'file', capacityBytes: MIB, allocationBytes });
   });
