@@ -43,7 +43,7 @@ export interface OperatorOptions {
   readonly onProgress?: OnProgress;
   /** Something happened on a host: a VM changed, or the host came back. */
   readonly onHostEvent?: (host: string) => void;
-  /** For commands that only look: the journal is opened for reading. */
+  /** For commands that only look: journal and inventory are opened for reading. */
   readonly readOnly?: boolean;
 }
 
@@ -59,7 +59,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
   const links = createLinks(config, options);
   const deps: Deps = {
     source: mirror,
-    hosts: await openHosts(config, links),
+    hosts: await openHosts(config, links, options),
     journal,
     notes: notes ?? NO_NOTES,
     confirmations,
@@ -110,10 +110,14 @@ export function openMirror(config: Config, log: Logger): Mirror {
   });
 }
 
-async function openHosts(config: Config, links: HostLinks): Promise<Hosts> {
+async function openHosts(
+  config: Config,
+  links: HostLinks,
+  { readOnly = false }: OperatorOptions,
+): Promise<Hosts> {
   return createHosts({
     connections: [...links].map(([name, link]) => ({ name, get: (signal) => link.get(signal) })),
-    inventory: await openInventory(config.stateDir),
+    inventory: await openInventory(config.stateDir, { readOnly }),
     settings: {
       shutdownTimeoutMs: config.shutdownTimeoutMs,
       force: config.force,

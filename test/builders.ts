@@ -79,9 +79,9 @@ export function mark(overrides: Partial<Mark> = {}, name = 'web'): Mark {
     file: 'manifests/web.yaml',
     commit: 'c0ffee0000000000000000000000000000000000',
     protect: false,
-    volumes: [{ pool: 'default', name: `${name}-vda.qcow2` }],
+    volumes: [{ pool: 'default', name: `${name}-vda.qcow2`, made: true }],
     ...(state === 'tombstone' && {
-      removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: '2026-02-27T12:00:00.000Z', commit: 'dead' },
+      removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: '2026-02-27T12:00:00.000Z', commit: 'dead', complete: true },
     }),
     ...overrides,
   };
@@ -165,7 +165,7 @@ export function removeStep(vm: string, overrides: Partial<RemoveStep> = {}): Rem
     uuid: vmUuid(CLUSTER, vm),
     cluster: CLUSTER,
     reason: 'gone from git',
-    mark: mark({ state: 'tombstone', removed: { at, purgeAfter: at, commit: COMMIT } }, vm),
+    mark: mark({ state: 'tombstone', removed: { at, purgeAfter: at, commit: COMMIT, complete: true } }, vm),
     ...overrides,
   };
 }

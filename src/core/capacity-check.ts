@@ -39,12 +39,17 @@ export function shortageIssues(
   });
 }
 
-const GROWING: readonly StepKind[] = ['create', 'restore', 'start'];
+const GROWING: readonly StepKind[] = ['create', 'restore'];
 
-/** Holds back what would fill a host further: for a revision that is in force and a host that has become too full. */
+/**
+ * Holds back what would fill a host further: for a revision that is in force and a host that has become too full. A VM
+ * that was there all the time is started all the same: its share was promised when its commit was accepted.
+ */
 export function holdForCapacity(plan: Plan, shortages: readonly Shortage[]): Plan {
   const full = new Map(shortages.map(({ host, message }) => [host, message]));
-  const isHeld = (step: Plan['steps'][number]) => full.has(step.host) && GROWING.includes(step.kind);
+  const growing = plan.steps.filter(({ host, kind }) => full.has(host) && GROWING.includes(kind));
+  const newcomers = new Set(growing.map(({ host, uuid }) => `${host}/${uuid}`));
+  const isHeld = ({ host, uuid }: Plan['steps'][number]) => newcomers.has(`${host}/${uuid}`);
   return {
     ...plan,
     steps: plan.steps.filter((step) => !isHeld(step)),

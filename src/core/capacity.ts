@@ -60,7 +60,11 @@ interface Wanted {
 function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): HostCapacity {
   const { cluster, vms } = context.desired;
   const isOurs = (vm: ObservedVm) => vm.mark?.cluster === cluster;
-  const running = host.vms.filter(countsNow);
+  const isPromised = (vm: ObservedVm) => {
+    const wanted = vms.get(vm.name);
+    return isOurs(vm) && vm.mark?.state === 'ready' && wanted?.host === host.name && wanted.power !== 'off';
+  };
+  const running = host.vms.filter((vm) => countsNow(vm) || isPromised(vm));
   const strangers = running.filter((vm) => !isOurs(vm));
   const staying = running.filter(
     (vm) =>

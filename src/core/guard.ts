@@ -8,8 +8,6 @@ import { holdBack, type Plan, type PurgeStep, type RemoveStep, type Step } from 
  *   a removal or purge of a VM with `protect: true`
  *   every removal, when git declares no VM at all
  *   every removal, when there are more than `policy.maxRemovals`; and every purge likewise
- *
- * The purge of a VM that was never complete is free: it never ran and holds nothing.
  */
 export function guard(plan: Plan, desired: DesiredState): Plan {
   const why = guardRule(plan, desired);
@@ -34,7 +32,7 @@ export function guard(plan: Plan, desired: DesiredState): Plan {
 type Ending = RemoveStep | PurgeStep;
 
 function isEnding(step: Step): step is Ending {
-  return step.kind === 'remove' || (step.kind === 'purge' && step.mark.state === 'tombstone');
+  return step.kind === 'remove' || step.kind === 'purge';
 }
 
 function guardRule({ steps }: Plan, desired: DesiredState): (step: Ending) => string | undefined {

@@ -27,7 +27,10 @@ function render(mark: Mark, prefix: string, namespace: string): string {
     commit: mark.commit,
     protect: mark.protect ? 'yes' : 'no',
   });
-  const volumes = mark.volumes.map(({ pool, name }) => `<${prefix}volume${attributeList({ pool, name })}/>`);
+  const volumes = mark.volumes.map(
+    ({ pool, name, made }) =>
+      `<${prefix}volume${attributeList({ pool, name, ...(!made && { made: 'no' }) })}/>`,
+  );
   const removed =
     mark.removed === undefined
       ? []
@@ -36,6 +39,7 @@ function render(mark: Mark, prefix: string, namespace: string): string {
             at: mark.removed.at,
             'purge-after': mark.removed.purgeAfter,
             commit: mark.removed.commit,
+            complete: mark.removed.complete ? 'yes' : 'no',
           })}/>`,
         ];
   return `<${prefix}vm${namespace}${attributes}>${[...volumes, ...removed].join('')}</${prefix}vm>`;
@@ -64,6 +68,7 @@ export function readMark(element: Element): Mark {
     volumes: elementsAt(element, 'volume').map((volume) => ({
       pool: required(volume, 'pool'),
       name: required(volume, 'name'),
+      made: attribute(volume, 'made') !== 'no',
     })),
     ...(removed === undefined ? {} : { removed: readRemoval(removed) }),
   };
@@ -76,7 +81,12 @@ function readRemoval(element: Element): Removal {
   const purgeAfter = required(element, 'purge-after');
   if (!ISO_DATE.test(purgeAfter) || Number.isNaN(Date.parse(purgeAfter)))
     throw new Error(`our mark has no date in purge-after="${purgeAfter}"`);
-  return { at: required(element, 'at'), purgeAfter, commit: required(element, 'commit') };
+  return {
+    at: required(element, 'at'),
+    purgeAfter,
+    commit: required(element, 'commit'),
+    complete: readYesNo(element, 'complete'),
+  };
 }
 
 function required(element: Element, name: string): string {

@@ -10,6 +10,11 @@ export const MARK_PREFIX = 'kg';
  */
 export type MarkState = 'building' | 'ready' | 'tombstone';
 
+/** Its creation was never finished; removed in between, it is so still. */
+export function isIncomplete({ state, removed }: Mark): boolean {
+  return state === 'building' || removed?.complete === false;
+}
+
 /** What we write on a domain that we own: all that an operator without memory needs to go on. */
 export interface Mark {
   readonly cluster: string;
@@ -22,13 +27,18 @@ export interface Mark {
   readonly commit: string;
   readonly protect: boolean;
   /** The volumes that we made for it: what a purge deletes, and nothing else. */
-  readonly volumes: readonly VolumeRef[];
+  readonly volumes: readonly MarkedVolume[];
   readonly removed?: Removal;
 }
 
 export interface VolumeRef {
   readonly pool: string;
   readonly name: string;
+}
+
+export interface MarkedVolume extends VolumeRef {
+  /** False: it is being made, and holds nothing yet. */
+  readonly made: boolean;
 }
 
 export interface Removal {
@@ -38,4 +48,6 @@ export interface Removal {
   readonly purgeAfter: string;
   /** The commit that no longer declares it. */
   readonly commit: string;
+  /** False: it was still `building`; coming back, its creation goes on. */
+  readonly complete: boolean;
 }

@@ -1,6 +1,6 @@
 import type { DesiredVm } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm, type PlacedVm } from './fleet.ts';
-import type { Mark } from './mark.ts';
+import { isIncomplete, type Mark } from './mark.ts';
 import type { ObservedVm } from './observed.ts';
 import type { Held } from './step.ts';
 
@@ -84,6 +84,14 @@ export function strangerProblem({ name }: DesiredVm, { host, vm: stranger }: Pla
   };
 }
 
+/** libvirt refuses no MAC address that is there twice, and the network breaks for both. */
+export function takenMac(vm: DesiredVm, fleet: Fleet): string | undefined {
+  const taken = vm.nics.find(({ mac }) => mac !== undefined && fleet.macs().has(mac.toLowerCase()));
+  return (
+    taken && `its MAC address ${taken.mac} is that of another VM on the hosts: give one of the two another`
+  );
+}
+
 /** It is there and ours, and in a state from which a person has to help. */
 export function existingProblem(vm: DesiredVm, found: ObservedVm, mark: Mark): Problem | undefined {
   const conflict = (reason: string): Problem => ({ because: 'conflict', kind: 'update', reason });
@@ -93,7 +101,7 @@ export function existingProblem(vm: DesiredVm, found: ObservedVm, mark: Mark): P
     return conflict(`it was defined by hand on ${vm.host}: its uuid is ${found.uuid}, and ${vm.uuid} in git`);
   if (!found.persistent)
     return conflict(`its definition on ${vm.host} is gone and it only runs on: define it again there`);
-  if (mark.state === 'building' && found.power !== 'shutoff') {
+  if (isIncomplete(mark) && found.power !== 'shutoff') {
     return conflict(`it was started on ${vm.host} before its disks were complete: shut it off there`);
   }
   if (mark.state === 'tombstone' && found.power !== 'shutoff') return undefined;

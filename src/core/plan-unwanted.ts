@@ -33,8 +33,8 @@ function verdict(owned: OwnedVm, tombstoneDays: number, context: UnwantedContext
   switch (owned.mark.state) {
     case 'building':
       if (owned.vm.power !== 'shutoff')
-        return hold(owned, 'purge', 'it was started before its disks were complete');
-      return purge(owned, 'gone from git before it was complete', context.fleet);
+        return hold(owned, 'remove', 'it was started before its disks were complete');
+      return one(removal(owned, tombstoneDays, context));
     case 'ready':
       if (!owned.vm.persistent) return hold(owned, 'remove', 'its definition is gone and it only runs on');
       return one(removal(owned, tombstoneDays, context));
@@ -49,7 +49,11 @@ function removal(owned: OwnedVm, tombstoneDays: number, { now, commit }: PlanCon
     ...base(owned),
     kind: 'remove',
     reason: `gone from git; its disks are kept until ${purgeAfter.slice(0, 10)}`,
-    mark: { ...owned.mark, state: 'tombstone', removed: { at: now.toISOString(), purgeAfter, commit } },
+    mark: {
+      ...owned.mark,
+      state: 'tombstone',
+      removed: { at: now.toISOString(), purgeAfter, commit, complete: owned.mark.state === 'ready' },
+    },
   };
 }
 

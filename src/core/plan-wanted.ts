@@ -1,7 +1,7 @@
 import type { DesiredVm } from './desired.ts';
 import { differences } from './differences.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
-import type { Mark } from './mark.ts';
+import { isIncomplete, type Mark } from './mark.ts';
 import type { KnownHost, ObservedVm } from './observed.ts';
 import { placementProblem } from './placement.ts';
 import type { PlanContext } from './plan.ts';
@@ -12,6 +12,7 @@ import {
   type Problem,
   rivalProblem,
   strangerProblem,
+  takenMac,
 } from './plan-obstacles.ts';
 import type { CreateStep, Step, Verdict } from './step.ts';
 
@@ -46,7 +47,7 @@ function planUnseen(vm: DesiredVm, fleet: Fleet): Verdict {
 function planAbsent(vm: DesiredVm, host: KnownHost, context: WantedContext): Verdict {
   const elsewhere = hiddenCopy(vm, context.fleet);
   if (elsewhere !== undefined) return hold(vm, { because: 'unknown', kind: 'create', reason: elsewhere });
-  const obstacle = placementProblem(vm, host);
+  const obstacle = placementProblem(vm, host) ?? takenMac(vm, context.fleet);
   if (obstacle !== undefined) return hold(vm, { because: 'conflict', kind: 'create', reason: obstacle });
   return { steps: creation(vm, context), held: [] };
 }
@@ -56,7 +57,7 @@ function planExisting(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Want
   if (problem !== undefined) return hold(vm, problem);
   const hidden = hiddenRival(vm, found, mark, context.fleet);
   if (hidden !== undefined) return hold(vm, hidden);
-  if (mark.state === 'building') return { steps: creation(vm, context, found), held: [] };
+  if (isIncomplete(mark)) return { steps: creation(vm, context, found), held: [] };
 
   const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
   const wantedMark = readyMark(vm, found.uuid, context, mark.volumes);
@@ -99,7 +100,11 @@ function planExisting(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Want
 function creation(vm: DesiredVm, context: WantedContext, begun?: ObservedVm): Step[] {
   const given = begun?.macs.length === vm.nics.length ? begun.macs : context.allocateMacs(vm);
   const base = { host: vm.host, vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
-  const volumes = [vm.bootDisk, ...vm.dataDisks].map((disk) => ({ pool: disk.pool, name: disk.volume }));
+  const volumes = [vm.bootDisk, ...vm.dataDisks].map((disk) => ({
+    pool: disk.pool,
+    name: disk.volume,
+    made: true,
+  }));
   const create: CreateStep = {
     ...base,
     kind: 'create',

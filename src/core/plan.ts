@@ -35,7 +35,7 @@ export interface PlanContext {
  *   no     | ours, ready              | remove: shut down, keep as a tombstone
  *   no     | ours, tombstone          | purge, once its date has come, it is shut off, and no
  *          |                          | other VM has one of its disks
- *   no     | ours, building           | purge: it was never complete and never ran
+ *   no     | ours, building           | remove, as if it were complete; coming back, its creation goes on
  *   no     | not ours                 | nothing
  */
 export function plan(desired: DesiredState, observed: ObservedState, context: PlanContext): Plan {

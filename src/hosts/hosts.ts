@@ -72,13 +72,12 @@ export function createHosts(options: HostsOptions): Hosts {
   async function observeOne(observer: Observer, question: Question, signal: AbortSignal): Promise<Seen> {
     const { name } = observer.connection;
     if (question.offline.has(name)) return { host: unknown(name, 'cluster.yaml says that it is offline') };
+    const timeout = AbortSignal.timeout(options.observeTimeoutMs);
     try {
-      return await observer.observe(
-        question,
-        AbortSignal.any([signal, AbortSignal.timeout(options.observeTimeoutMs)]),
-      );
+      return await observer.observe(question, AbortSignal.any([signal, timeout]));
     } catch (error) {
-      return { host: unknown(name, errorMessage(error)) };
+      const late = `it did not answer within ${options.observeTimeoutMs / 1000} s`;
+      return { host: unknown(name, error === timeout.reason ? late : errorMessage(error)) };
     }
   }
 

@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { KnownHost } from '../core/observed.ts';
+import type { KnownHost, ObservedVm } from '../core/observed.ts';
 
 /** Which VMs of ours each host had when it last answered: what makes an Unknown host less of a riddle. */
 export interface Inventory {
@@ -9,25 +9,36 @@ export interface Inventory {
   remember(hosts: readonly KnownHost[]): Promise<void>;
 }
 
-/** Opens `inventory.json` in the state folder. A file that cannot be read counts as no memory: the cautious side. */
-export async function openInventory(dir: string): Promise<Inventory> {
+/**
+ * Opens `inventory.json` in the state folder. A file that cannot be read counts as no memory: the cautious side.
+ * `readOnly`: for commands beside a running operator, whose file must not go back to what they saw.
+ */
+export async function openInventory(
+  dir: string,
+  { readOnly = false }: { readonly readOnly?: boolean } = {},
+): Promise<Inventory> {
   const file = join(dir, 'inventory.json');
   const hosts = await load(file);
+  let unsaved = false;
   return {
     lastSeen: (host) => hosts.get(host),
     async remember(known) {
-      let changed = false;
       for (const host of known) {
-        const names = host.vms
-          .filter(({ mark }) => mark !== undefined && mark.state !== 'tombstone')
-          .map(({ name }) => name);
+        const names = host.vms.filter(mayRun).map(({ name }) => name);
         if (hosts.get(host.name)?.join() === names.join()) continue;
         hosts.set(host.name, names);
-        changed = true;
+        unsaved = true;
       }
-      if (changed) await save(file, Object.fromEntries(hosts));
+      if (!unsaved || readOnly) return;
+      await save(file, Object.fromEntries(hosts));
+      unsaved = false;
     },
   };
+}
+
+/** A tombstone counts as well once somebody has started it. */
+function mayRun({ mark, power }: ObservedVm): boolean {
+  return mark !== undefined && (mark.state !== 'tombstone' || power !== 'shutoff');
 }
 
 async function load(file: string): Promise<Map<string, readonly string[]>> {

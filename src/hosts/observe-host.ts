@@ -9,6 +9,7 @@ import type { TypedParams } from '../libvirt/typed-params.ts';
 import type { DefinitionCache } from './definition-cache.ts';
 import type { HostFacts } from './host-facts.ts';
 import { observePools } from './observe-pools.ts';
+import { refreshPool } from './refresh-pool.ts';
 
 export interface ObserveOptions {
   readonly name: string;
@@ -103,7 +104,7 @@ async function findVolume(
   for (const refresh of [false, true]) {
     try {
       const pool = await client.pools.byName(ref.pool, { signal });
-      if (refresh) await client.pools.refresh(pool, { signal });
+      if (refresh) await refreshPool(client, pool, { signal });
       const info = await client.volumes.info(await client.volumes.byName(pool, ref.name, { signal }), {
         signal,
       });

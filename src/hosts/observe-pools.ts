@@ -1,7 +1,7 @@
 import type { ObservedPool } from '../core/observed.ts';
 import { attribute, parseXml, textAt } from '../core/xml.ts';
-import { isLibvirtError } from '../libvirt/errors.ts';
 import type { Libvirt } from '../libvirt/libvirt.ts';
+import { refreshPool } from './refresh-pool.ts';
 
 /** Types whose volumes are files in one folder. */
 const FOLDER_TYPES = ['dir', 'fs', 'netfs'];
@@ -14,7 +14,7 @@ export async function observePools(
   const refs = await client.pools.list({ signal });
   const pools = await Promise.all(
     refs.map(async (ref) => {
-      if (refreshPools) await refresh(client, ref, signal);
+      if (refreshPools) await refreshPool(client, ref, { signal });
       const [info, xml] = await Promise.all([
         client.pools.info(ref, { signal }),
         client.pools.xml(ref, { signal }),
@@ -42,18 +42,4 @@ function readPool(
     available: info.availableBytes,
     ...(active && path !== undefined && { path }),
   };
-}
-
-async function refresh(
-  client: Libvirt,
-  ref: Parameters<Libvirt['pools']['refresh']>[0],
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await client.pools.refresh(ref, { signal });
-  } catch (error) {
-    // Inactive, or a volume is being made in it just now: what libvirt knows will do.
-    if (!isLibvirtError(error, 'OPERATION_INVALID', 'INTERNAL_ERROR', 'OPERATION_FAILED', 'SYSTEM_ERROR'))
-      throw error;
-  }
 }

@@ -1,7 +1,7 @@
 import { METADATA_ELEMENT } from '../libvirt/protocol/domain.ts';
 import type { Definition } from './definition.ts';
 import { CONFIG, type Domain, edit, impactOf, LIVE } from './domain.ts';
-import { CODES, invalidArgument, LibvirtFailure, unsupportedConfig, wrongState } from './failure.ts';
+import { CODES, internalError, invalidArgument, LibvirtFailure, wrongState } from './failure.ts';
 import { bareElement, noMetadata, replaceElement } from './metadata.ts';
 
 /** virDomainMetadataType. */
@@ -98,7 +98,10 @@ export function setVcpus(domain: Domain, vcpus: number, flags: number): void {
       "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_VCPU_MAXIMUM' are mutually exclusive",
     );
   if (live && domain.run !== undefined && vcpus < domain.run.definition.vcpus)
-    throw unsupportedConfig('qemu', 'this guest cannot give back a vcpu');
+    throw internalError(
+      'qemu',
+      "unable to execute QEMU command 'device_del': acpi: device unplug request for not supported device type: max-x86_64-cpu",
+    );
   edit(domain, flags, (definition) => {
     if (maximum) return { ...definition, maxVcpus: vcpus, vcpus: Math.min(vcpus, definition.vcpus) };
     checkVcpus(definition, vcpus, live);

@@ -6,6 +6,7 @@ import {
   type PacketHeader,
   PacketSplitter,
   PROGRAM,
+  ProtocolError,
   STATUS,
   TYPE,
 } from '../libvirt/packet.ts';
@@ -68,9 +69,10 @@ export class RpcSession implements Caller {
     this.#stream.cork();
     try {
       this.#splitter.push(chunk);
-    } catch {
+    } catch (error) {
       // As libvirtd does with a client that does not speak its protocol.
       this.#stream.destroy();
+      if (!(error instanceof ProtocolError)) throw error;
     }
     process.nextTick(() => this.#stream.uncork());
   }

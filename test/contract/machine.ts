@@ -18,7 +18,7 @@ export function markOf(name: string): Mark {
     file: 'manifests/web.yaml',
     commit: '4f2c91d0',
     protect: false,
-    volumes: [{ pool: 'default', name: `${name}-vda.qcow2` }],
+    volumes: [{ pool: 'default', name: `${name}-vda.qcow2`, made: true }],
   };
 }
 

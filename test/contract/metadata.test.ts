@@ -13,7 +13,12 @@ onEveryHost('metadata', (bench) => {
   it('replaces our mark, which the definition then shows', async () => {
     const { domains } = bench.libvirt;
     const domain = await domains.define(machineXml('web'));
-    const removed = { at: '2026-01-02T03:04:05Z', purgeAfter: '2026-01-09T03:04:05Z', commit: 'aa<&"\'b' };
+    const removed = {
+      at: '2026-01-02T03:04:05Z',
+      purgeAfter: '2026-01-09T03:04:05Z',
+      commit: 'aa<&"\'b',
+      complete: true,
+    };
     const mark = { ...markOf('web'), state: 'tombstone', removed } as const;
     await domains.setMetadata(domain, ours(markForMetadataCall(mark)), CONFIG);
     expect(parseDomain(await domains.xml(domain, { inactive: true })).mark).toEqual(mark);

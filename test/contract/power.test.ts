@@ -179,6 +179,20 @@ onEveryHost('starting and stopping', (bench) => {
     });
   });
 
+  it('gives a running domain more vcpus up to its maximum, and takes none back', async () => {
+    const { domains } = bench.libvirt;
+    await makeVolume(bench.libvirt, 'web-vda.qcow2');
+    const xml = machineXml('web').replace("'>1</vcpu>", "' current='1'>2</vcpu>");
+    const domain = await domains.start(await domains.define(xml));
+    await domains.setVcpus(domain, 2, { live: true });
+    expect(await domains.vcpus(domain, { live: true })).toBe(2);
+    expect(await domains.vcpus(domain, { config: true })).toBe(1);
+    const fewer = domains.setVcpus(domain, 1, { live: true });
+    expect(await failureOf(fewer)).toMatchObject({ code: 'INTERNAL_ERROR', domain: 10 });
+    const more = domains.setVcpus(domain, 3, { live: true });
+    expect(await failureOf(more)).toMatchObject({ code: 'INVALID_ARG', domain: 10 });
+  });
+
   it('has no saved memory to throw away', async () => {
     const { domains } = bench.libvirt;
     const domain = await makeMachine(bench.libvirt, 'web');

@@ -31,9 +31,13 @@ export const POOL_PATH = '/data01/primary';
 /** Runs the tests against the simulator, and against a real libvirtd where there can be a lab. */
 export function onEveryHost(topic: string, tests: (bench: Bench) => void): void {
   const lab = labAvailable();
-  describe(`${topic}: simulator`, () => withBench(startSimulated, tests));
+  describe(`${topic}: simulator`, () => {
+    withBench(startSimulated, tests);
+  });
   const why = lab.ok ? '' : ` (left out: ${lab.reason})`;
-  describe.skipIf(!lab.ok)(`${topic}: real libvirtd${why}`, () => withBench(startReal, tests));
+  describe.skipIf(!lab.ok)(`${topic}: real libvirtd${why}`, () => {
+    withBench(startReal, tests);
+  });
 }
 
 function withBench(start: () => Promise<Site>, tests: (bench: Bench) => void): void {

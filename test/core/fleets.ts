@@ -36,11 +36,12 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
       cluster: fc.constantFrom(CLUSTER, CLUSTER, CLUSTER, 'other'),
       protect: fc.boolean(),
       due: purgeAfter,
+      complete: fc.boolean(),
     })
-    .map(({ state, cluster, protect, due }) => ({
+    .map(({ state, cluster, protect, due, complete }) => ({
       ...mark({ state, cluster, protect, uuid }, name),
       ...(state === 'tombstone' && {
-        removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead' },
+        removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead', complete },
       }),
     }));
 }

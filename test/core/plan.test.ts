@@ -25,7 +25,7 @@ const tombstone = mark({ state: 'tombstone' });
 const building = observedVm({ power: 'shutoff', autostart: false, mark: mark({ state: 'building' }) });
 const notDue = mark({
   state: 'tombstone',
-  removed: { at: NOW.toISOString(), purgeAfter: '2026-03-08T12:00:00.000Z', commit: 'dead' },
+  removed: { at: NOW.toISOString(), purgeAfter: '2026-03-08T12:00:00.000Z', commit: 'dead', complete: true },
 });
 const otherCluster = mark({ cluster: 'other' });
 const removed = observedVm({ power: 'shutoff', autostart: false, mark: tombstone });
@@ -346,16 +346,16 @@ const notInGit: readonly Row[] = [
     held: ['conflict: purge web on a'],
   },
   {
-    name: 'purges what was never complete',
+    name: 'removes what was never complete as it removes what was: it may have been used by hand',
     git: [],
     hosts: on(building),
-    steps: ['purge web on a'],
+    steps: ['remove web on a'],
   },
   {
-    name: 'never purges an unfinished VM that somebody started',
+    name: 'never removes an unfinished VM that somebody started',
     git: [],
     hosts: on({ ...building, power: 'running' }),
-    held: ['conflict: purge web on a'],
+    held: ['conflict: remove web on a'],
   },
   {
     name: 'holds the removal of a VM that has no definition any more',
@@ -436,8 +436,8 @@ describe('plan', () => {
       commit: COMMIT,
       protect: true,
       volumes: [
-        { pool: 'default', name: 'web-vda.qcow2' },
-        { pool: 'fast', name: 'web-vdb.qcow2' },
+        { pool: 'default', name: 'web-vda.qcow2', made: true },
+        { pool: 'fast', name: 'web-vdb.qcow2', made: true },
       ],
     });
   });
@@ -447,16 +447,24 @@ describe('plan', () => {
     expect(step.mark).toEqual({
       ...mark(),
       state: 'tombstone',
-      removed: { at: NOW.toISOString(), purgeAfter: '2026-03-08T12:00:00.000Z', commit: COMMIT },
+      removed: { at: NOW.toISOString(), purgeAfter: '2026-03-08T12:00:00.000Z', commit: COMMIT, complete: true },
     });
   });
 
   it('restores with the volumes that the VM has, not with those that git would make', () => {
-    const volumes = [{ pool: 'old', name: 'web-vda.qcow2' }];
+    const volumes = [{ pool: 'old', name: 'web-vda.qcow2', made: true }];
     const found = observedVm({ power: 'shutoff', mark: { ...tombstone, volumes } });
     const step = only(planFor([desiredVm()], on(found)).steps, 'restore');
     expect(step.mark).toMatchObject({ state: 'ready', commit: COMMIT, volumes });
     expect(step.mark.removed).toBeUndefined();
+  });
+
+  it('goes on with the creation of a VM that was removed before it was complete', () => {
+    const cut = { ...tombstone, removed: { at: 'x', purgeAfter: '2026-03-08T12:00:00.000Z', commit: 'x', complete: false } };
+    const found = observedVm({ power: 'shutoff', mark: cut });
+    expect(planFor([desiredVm()], on(found)).steps.map(({ kind }) => kind)).toEqual(['create', 'start']);
+    const running = planFor([desiredVm()], on({ ...found, power: 'running' }));
+    expect(running).toMatchObject({ steps: [], held: [{ because: 'conflict' }] });
   });
 
   it('finishes an unfinished VM under the MAC addresses that it has already', () => {

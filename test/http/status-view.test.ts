@@ -20,7 +20,7 @@ const MARK: Mark = {
   file: 'vms.yaml',
   commit: 'a'.repeat(40),
   protect: false,
-  volumes: [{ pool: 'default', name: 'web-vda.qcow2' }],
+  volumes: [{ pool: 'default', name: 'web-vda.qcow2', made: true }],
 };
 
 function view(changes: Partial<StatusFacts>) {
@@ -63,7 +63,7 @@ describe('statusView', () => {
   });
 
   it('tells our VMs from others, and a tombstone when it goes', () => {
-    const removed = { at: 'x', purgeAfter: '2026-03-08T00:00:00Z', commit: 'b' };
+    const removed = { at: 'x', purgeAfter: '2026-03-08T00:00:00Z', commit: 'b', complete: true };
     const vms = [
       observedVm('zeta', { mark: MARK }),
       observedVm('stranger'),

@@ -1,58 +1,48 @@
 import { renderDomain } from '../../core/domain-xml.ts';
-import type { VolumeRef } from '../../core/mark.ts';
+import { isIncomplete, type Mark, type MarkedVolume, type VolumeRef } from '../../core/mark.ts';
 import type { CreateStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
-import { isLibvirtError } from '../../libvirt/errors.ts';
-import type { StepContext } from './context.ts';
+import { isLibvirtError, LibvirtError } from '../../libvirt/errors.ts';
+import type { PoolRef, StepContext } from './context.ts';
 import { fillBootDisk, fillDataDisk } from './fill-disks.ts';
 import { findOwned, writeMark } from './owned.ts';
 import { findVolume, openPool } from './volumes.ts';
 
 /**
- * Claim first, then fill: the definition stands, marked `building` and naming its volumes, before the first volume does.
- * What an earlier try left has never run; it is deleted and made again.
+ * Claim first, then fill: the definition stands, marked `building`, before the first volume does, and the mark names
+ * each volume before it is made. What an earlier try completed is kept; what it left half made is made again.
  */
 export async function create(context: StepContext, step: CreateStep): Promise<void> {
-  const { client } = context;
-  const { spec } = step;
-  const earlier = await findOwned(context, step);
-  if (earlier !== undefined && earlier.mark.state !== 'building') {
-    throw new OperatorError(
-      'E_NOT_OURS',
-      `${step.vm} on ${step.host} is complete already (${earlier.mark.state})`,
-    );
-  }
-  if (earlier !== undefined) await requireOff(context, step);
-  else await requireFreeName(context, step);
-
+  const earlier = await findEarlierTry(context, step);
+  if (earlier === undefined) await requireFreeName(context, step);
   const pools = await openPools(context, step);
-  const claimed = earlier?.mark.volumes ?? [];
-  await requireFreeVolumes(context, step, claimed);
+  const kept = (earlier?.volumes ?? []).filter(({ made }) => made);
+  const halfMade = (earlier?.volumes ?? []).filter(({ made }) => !made);
+  await requireFreeVolumes(context, step, earlier?.volumes ?? []);
 
   context.progress('claiming');
-  const volumes = union(claimed, step.mark.volumes);
-  const xml = renderDomain(
-    spec,
-    step.macs,
-    { ...step.mark, state: 'building', volumes },
-    {
-      ...context.facts,
-      poolPath: (name) => pools.get(name)?.path ?? '',
-    },
-  );
+  const { client, facts } = context;
+  const poolPath = (name: string) => pools.get(name)?.path ?? '';
+  const claim: Mark = { ...step.mark, state: 'building', volumes: [...kept, ...halfMade] };
+  const xml = renderDomain(step.spec, step.macs, claim, { ...facts, poolPath });
   const domain = await context.defineInTurn(() => client.domains.define(xml, { validate: true }));
+  for (const volume of halfMade) await deleteHalfMade(context, volume);
 
-  for (const volume of claimed) await deleteClaimed(context, volume);
-  await fillBootDisk(context, spec.bootDisk);
-  for (const disk of spec.dataDisks) await fillDataDisk(context, disk);
-
-  await client.domains.setAutostart(domain, spec.autostart);
-  await writeMark(context, step, step.mark);
+  const volumes = await fillDisks(context, step, kept);
+  await client.domains.setAutostart(domain, step.spec.autostart);
+  await writeMark(context, step, { ...step.mark, volumes });
 }
 
-async function requireOff({ client }: StepContext, step: CreateStep): Promise<void> {
-  const { state } = await client.domains.state(await client.domains.byUuid(step.uuid));
-  if (state === 'shutoff') return;
+/** The mark of what an earlier try left; throws where the VM is complete, or runs. */
+async function findEarlierTry(context: StepContext, step: CreateStep): Promise<Mark | undefined> {
+  const earlier = await findOwned(context, step);
+  if (earlier === undefined) return undefined;
+  const { mark, domain } = earlier;
+  if (!isIncomplete(mark)) {
+    throw new OperatorError('E_NOT_OURS', `${step.vm} on ${step.host} is complete already (${mark.state})`);
+  }
+  const { state } = await context.client.domains.state(domain);
+  if (state === 'shutoff') return mark;
   throw new OperatorError(
     'E_NOT_OURS',
     `${step.vm} on ${step.host} was started before its disks were complete`,
@@ -70,11 +60,8 @@ async function requireFreeName({ client }: StepContext, { vm, host }: CreateStep
 }
 
 async function openPools(context: StepContext, { spec }: CreateStep): Promise<Map<string, { path: string }>> {
-  const names = new Set([
-    spec.bootDisk.image.pool,
-    spec.bootDisk.pool,
-    ...spec.dataDisks.map(({ pool }) => pool),
-  ]);
+  const { bootDisk, dataDisks } = spec;
+  const names = new Set([bootDisk.image.pool, bootDisk.pool, ...dataDisks.map(({ pool }) => pool)]);
   const pools = new Map<string, { path: string }>();
   for (const name of names) {
     const pool = await openPool(context, name);
@@ -85,10 +72,7 @@ async function openPools(context: StepContext, { spec }: CreateStep): Promise<Ma
 }
 
 /** Files that came into the folder past libvirt must show, or they would be taken for free names. */
-async function refreshIfIdle(
-  { client }: StepContext,
-  pool: Parameters<typeof client.pools.refresh>[0],
-): Promise<void> {
+async function refreshIfIdle({ client }: StepContext, pool: PoolRef): Promise<void> {
   try {
     await client.pools.refresh(pool);
   } catch (error) {
@@ -114,15 +98,61 @@ async function requireFreeVolumes(
   }
 }
 
-async function deleteClaimed(context: StepContext, ref: VolumeRef): Promise<void> {
+async function deleteHalfMade(context: StepContext, ref: VolumeRef): Promise<void> {
   const volume = await findVolume(context, ref);
   if (volume === undefined) return;
   context.progress(`deleting the unfinished ${ref.name}`);
   await context.client.volumes.delete(volume);
 }
 
-function union(a: readonly VolumeRef[], b: readonly VolumeRef[]): VolumeRef[] {
-  return [...a, ...b.filter((ref) => !a.some((other) => isSame(ref, other)))];
+/** Makes the disks that are not there yet, one after the other; gives all volumes of the VM. */
+async function fillDisks(
+  context: StepContext,
+  step: CreateStep,
+  kept: readonly MarkedVolume[],
+): Promise<readonly MarkedVolume[]> {
+  const { bootDisk, dataDisks } = step.spec;
+  const disks = [
+    { pool: bootDisk.pool, name: bootDisk.volume, fill: () => fillBootDisk(context, bootDisk) },
+    ...dataDisks.map((disk) => ({
+      pool: disk.pool,
+      name: disk.volume,
+      fill: () => fillDataDisk(context, disk),
+    })),
+  ];
+  let volumes = kept;
+  for (const { pool, name, fill } of disks) {
+    const volume = { pool, name };
+    if (volumes.some((other) => isSame(other, volume))) continue;
+    await claimAndFill(context, step, { before: volumes, volume, fill });
+    volumes = [...volumes, { ...volume, made: true }];
+  }
+  return volumes;
+}
+
+interface Filling {
+  readonly before: readonly MarkedVolume[];
+  readonly volume: VolumeRef;
+  readonly fill: () => Promise<void>;
+}
+
+/** Names the volume in the mark, makes it, and says in the mark that it is made. */
+async function claimAndFill(
+  context: StepContext,
+  step: CreateStep,
+  { before, volume, fill }: Filling,
+): Promise<void> {
+  const claim = (volumes: readonly MarkedVolume[]) =>
+    writeMark(context, step, { ...step.mark, state: 'building', volumes });
+  await claim([...before, { ...volume, made: false }]);
+  try {
+    await fill();
+  } catch (error) {
+    // Refused means not made: a file of that name that is there is somebody else's, and must not stay claimed.
+    if (error instanceof LibvirtError) await claim(before);
+    throw error;
+  }
+  await claim([...before, { ...volume, made: true }]);
 }
 
 function isSame(a: VolumeRef, b: VolumeRef): boolean {

@@ -43,7 +43,6 @@ export async function purge(context: StepContext, step: PurgeStep): Promise<void
 
 /** The mark on the host decides, not the plan: somebody may have restored the VM since. */
 function requireDue(step: PurgeStep, state: string, purgeAfter: string | undefined): void {
-  if (state === 'building' && step.mark.state === 'building') return;
   if (state === 'tombstone' && purgeAfter !== undefined && purgeAfter === step.mark.removed?.purgeAfter)
     return;
   throw new OperatorError(

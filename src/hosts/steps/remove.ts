@@ -5,10 +5,10 @@ import { shutDown } from './power.ts';
 
 /** Shuts the VM down and leaves definition and disks under a tombstone. The mark comes last: it says that all is done. */
 export async function remove(context: StepContext, step: RemoveStep): Promise<void> {
-  const { domain } = await requireOwned(context, step, ['ready']);
+  const { domain, mark } = await requireOwned(context, step, ['ready', 'building']);
   await shutDown(context, step, domain);
   await context.client.domains.setAutostart(domain, false);
-  await writeMark(context, step, step.mark);
+  await writeMark(context, step, { ...step.mark, volumes: mark.volumes });
 }
 
 /** Takes the tombstone off again. */

@@ -1,0 +1,159 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { type Dhcp, startDhcp } from './dhcp.ts';
+import { buildGuestImage, installBaseImage } from './guest.ts';
+import { lookAt, type SeenHost } from './host-view.ts';
+import { Lab } from './lab.ts';
+import { type CommitNote, createManifestsRemote, type ManifestsRemote } from './manifests-remote.ts';
+import { type CliResult, type OperatorProcess, runCli, spawnOperator, untilServing } from './operator-process.ts';
+import { waitFor } from './wait.ts';
+
+export const BASE_IMAGE = 'base.qcow2';
+export const WEBHOOK_SECRET = 'not much of a secret';
+const NOTE_TIMEOUT_MS = 60_000;
+const LOG_LINES_OF_A_FAILURE = 60;
+
+/** What operator.yaml says beside the lab's hosts and the remote. */
+export interface Settings {
+  readonly vmsPerHost: number;
+  readonly httpPort: number;
+}
+
+/** Three real hosts, a real git remote, and the program between them. */
+export interface Site {
+  readonly lab: Lab;
+  readonly dhcp: Dhcp;
+  readonly remote: ManifestsRemote;
+  /** operator.yaml. */
+  readonly config: string;
+  /** The operator that runs now. */
+  readonly operator: OperatorProcess;
+  /** Where its HTTP server is by operator.yaml. */
+  readonly url: string;
+  /** Starts the operator; done when it answers. */
+  start(): Promise<void>;
+  /** Starts the operator; does not wait. */
+  spawn(): OperatorProcess;
+  /** Writes operator.yaml again. */
+  configure(settings: Partial<Settings>): void;
+  /** Runs a command of the program to its end. */
+  cli(...args: readonly string[]): Promise<CliResult>;
+  /** What virsh shows on every host. */
+  look(): Promise<readonly SeenHost[]>;
+  /** The note of a commit, once it says what is waited for. */
+  noteOf(sha: string, wanted: (note: CommitNote) => boolean): Promise<CommitNote>;
+  /** The note of a commit, once it says `applied`. */
+  applied(sha: string): Promise<CommitNote>;
+}
+
+/** For the tests of one file: starts the lab, and the operator over a remote that is still empty; ends both. */
+export function useSite(prepare: (remote: ManifestsRemote) => void = () => {}): () => Site {
+  let site: Site | undefined;
+  let lab: Lab | undefined;
+  beforeAll(async () => {
+    lab = await Lab.start({ hosts: 3 });
+    site = await createSite(lab);
+    prepare(site.remote);
+  });
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail' && site !== undefined) showLog(site);
+  });
+  afterAll(async () => {
+    await site?.operator.kill();
+    await lab?.stop();
+  });
+  return () => {
+    if (site === undefined) throw new Error('only inside a test');
+    return site;
+  };
+}
+
+async function createSite(lab: Lab): Promise<Site> {
+  const dhcp = await startDhcp(lab);
+  const image = await buildGuestImage();
+  for (const host of lab.hosts) await installBaseImage(host, image, BASE_IMAGE);
+  const dir = join(lab.dir, 'site');
+  mkdirSync(dir);
+  const remote = await createManifestsRemote(dir);
+  const config = join(dir, 'operator.yaml');
+  const program = { config, env: { WEBHOOK_SECRET } };
+  let settings: Settings = { vmsPerHost: 4, httpPort: await freePort() };
+  const url = () => `http://127.0.0.1:${settings.httpPort}`;
+  let operator: OperatorProcess | undefined;
+  const spawn = () => (operator = spawnOperator(program, join(dir, 'operator.log'), url));
+  const configure = (changed: Partial<Settings>) => {
+    settings = { ...settings, ...changed };
+    writeFileSync(config, operatorYaml(lab, settings));
+  };
+  configure({});
+  const noteOf = (sha: string, wanted: (note: CommitNote) => boolean) =>
+    waitForNote(remote, sha, wanted);
+  return {
+    lab,
+    dhcp,
+    remote,
+    config,
+    get operator() {
+      if (operator === undefined) throw new Error('no operator has been started yet');
+      return operator;
+    },
+    get url() {
+      return url();
+    },
+    spawn,
+    start: async () => untilServing(spawn()),
+    configure,
+    cli: (...args) => runCli(args, program),
+    look: () => Promise.all(lab.hosts.map(lookAt)),
+    noteOf,
+    applied: (sha) => noteOf(sha, ({ summary }) => summary.status === 'applied'),
+  };
+}
+
+/** YAML 1.2 takes JSON as it is. */
+function operatorYaml(lab: Lab, { vmsPerHost, httpPort }: Settings): string {
+  const hosts = lab.hosts.map(({ name, address }) => [name, { address, virtType: 'qemu' }]);
+  return JSON.stringify({
+    state: './state',
+    git: { remote: './manifests.git' },
+    ssh: { key: lab.operatorKey, knownHosts: lab.knownHosts, connectTimeout: '2s', keepalive: '1s' },
+    hosts: Object.fromEntries(hosts),
+    concurrency: { vmsPerHost },
+    http: { listen: `127.0.0.1:${httpPort}`, webhookSecret: { env: 'WEBHOOK_SECRET' } },
+  });
+}
+
+async function waitForNote(
+  remote: ManifestsRemote,
+  sha: string,
+  wanted: (note: CommitNote) => boolean,
+): Promise<CommitNote> {
+  let last: CommitNote | undefined;
+  const look = async () => {
+    last = await remote.note(sha);
+    return last !== undefined && wanted(last) && last;
+  };
+  try {
+    return await waitFor(`the note of ${sha}`, look, { timeoutMs: NOTE_TIMEOUT_MS });
+  } catch (error) {
+    throw new Error(`the note of ${sha} says:\n${last?.text ?? '(there is none)'}`, { cause: error });
+  }
+}
+
+/** The port is free now; nobody else is expected to take it in the moment until it is used. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => {
+    probe.listen(0, '127.0.0.1', resolve);
+  });
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function showLog({ config }: Site): void {
+  const lines = readFileSync(config.replace(/yaml$/, 'log'), 'utf8').trimEnd().split('\n');
+  process.stderr.write(`the operator's log ends so:\n${lines.slice(-LOG_LINES_OF_A_FAILURE).join('\n')}\n`);
+}
