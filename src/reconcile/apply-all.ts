@@ -67,20 +67,23 @@ async function applyInOrder(
 }
 
 async function applyOne(hosts: Hosts, step: Step, { onProgress }: ApplyOptions): Promise<StepResult> {
-  const started = performance.now();
+  const began = performance.now();
+  const result = (outcome: StepOutcome): StepResult => ({
+    ...named(step),
+    outcome,
+    durationMs: Math.round(performance.now() - began),
+  });
   onProgress({ kind: 'step-begun', step });
-  const end = (outcome: StepOutcome, error?: StepResult['error']): StepResult => {
-    const durationMs = Math.round(performance.now() - started);
-    const result: StepResult = { ...named(step), outcome, durationMs, ...(error && { error }) };
-    onProgress({ kind: 'step-ended', step, result });
-    return result;
-  };
   try {
     await hosts.apply(step, (message) => onProgress({ kind: 'step-progress', step, message }));
-    return end('done');
+    const done = result('done');
+    onProgress({ kind: 'step-ended', step, result: done });
+    return done;
   } catch (error) {
     const code = error instanceof OperatorError ? error.code : 'E_UNEXPECTED';
-    return end('failed', { code, message: errorMessage(error) });
+    const failed = { ...result('failed'), error: { code, message: errorMessage(error) } };
+    onProgress({ kind: 'step-ended', step, result: failed, error });
+    return failed;
   }
 }
 

@@ -41,9 +41,10 @@ export interface ControllerState {
 }
 
 /** A pass in which a failed VM only waits for its next try neither mends nor worsens anything. */
-function failuresAfter({ steps, held }: Report, before: number): number {
-  if (steps.some(({ outcome }) => outcome === 'failed')) return before + 1;
-  return held.some(({ because }) => because === 'retry') ? Math.max(before, 1) : 0;
+function failuresAfter(reports: readonly Report[], before: number): number {
+  if (reports.some(({ steps }) => steps.some(({ outcome }) => outcome === 'failed'))) return before + 1;
+  const waits = reports.some(({ held }) => held.some(({ because }) => because === 'retry'));
+  return waits ? Math.max(before, 1) : 0;
 }
 
 /** Level-triggered: a counter of asks is compared before and after a pass, so that none is lost. */
@@ -92,16 +93,18 @@ export function createController(options: ControllerOptions): Controller {
     const signal = AbortSignal.any([abort.signal, stopping.signal]);
     const watch = setInterval(() => void stopIfSuperseded(mine), options.pollMs);
     try {
+      const reports = new Set<Report>();
       const report = await pass({
         trigger: by,
         signal,
+        onReport: (one) => reports.add(one),
         onHead: (sha) => {
           mine.head = sha;
           head = sha;
         },
       });
       const { lastError: _, ...rest } = state;
-      state = { ...rest, failures: failuresAfter(report, state.failures) };
+      state = { ...rest, failures: failuresAfter([...reports.add(report)], state.failures) };
     } catch (err) {
       if (!signal.aborted) {
         log.error({ err }, 'the pass failed');

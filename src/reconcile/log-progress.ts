@@ -10,9 +10,9 @@ export function logProgress(log: Logger): OnProgress {
       case 'step-begun':
         return log.debug({ ...named(event.step), reason: event.step.reason }, 'step begun');
       case 'step-ended': {
-        const { outcome, durationMs, error } = event.result;
+        const { outcome, durationMs } = event.result;
         if (outcome === 'failed')
-          return log.warn({ ...named(event.step), durationMs, ...error }, 'step failed');
+          return log.warn({ ...named(event.step), durationMs, err: event.error }, 'step failed');
         return log.info({ ...named(event.step), durationMs }, 'applied');
       }
       case 'recorded':

@@ -7,7 +7,12 @@ export type ProgressEvent =
   | { readonly kind: 'planned'; readonly cluster: string; readonly revision: Revision; readonly plan: Plan }
   | { readonly kind: 'step-begun'; readonly step: Step }
   | { readonly kind: 'step-progress'; readonly step: Step; readonly message: string }
-  | { readonly kind: 'step-ended'; readonly step: Step; readonly result: StepResult }
+  | {
+      readonly kind: 'step-ended';
+      readonly step: Step;
+      readonly result: StepResult;
+      readonly error?: unknown;
+    }
   | { readonly kind: 'recorded'; readonly report: Report };
 
 export type OnProgress = (event: ProgressEvent) => void;

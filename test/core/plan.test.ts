@@ -447,7 +447,12 @@ describe('plan', () => {
     expect(step.mark).toEqual({
       ...mark(),
       state: 'tombstone',
-      removed: { at: NOW.toISOString(), purgeAfter: '2026-03-08T12:00:00.000Z', commit: COMMIT, complete: true },
+      removed: {
+        at: NOW.toISOString(),
+        purgeAfter: '2026-03-08T12:00:00.000Z',
+        commit: COMMIT,
+        complete: true,
+      },
     });
   });
 
@@ -460,7 +465,10 @@ describe('plan', () => {
   });
 
   it('goes on with the creation of a VM that was removed before it was complete', () => {
-    const cut = { ...tombstone, removed: { at: 'x', purgeAfter: '2026-03-08T12:00:00.000Z', commit: 'x', complete: false } };
+    const cut = {
+      ...tombstone,
+      removed: { at: 'x', purgeAfter: '2026-03-08T12:00:00.000Z', commit: 'x', complete: false },
+    };
     const found = observedVm({ power: 'shutoff', mark: cut });
     expect(planFor([desiredVm()], on(found)).steps.map(({ kind }) => kind)).toEqual(['create', 'start']);
     const running = planFor([desiredVm()], on({ ...found, power: 'running' }));

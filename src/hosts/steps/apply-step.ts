@@ -1,4 +1,5 @@
 import type { AutostartStep, MarkStep, Step } from '../../core/step.ts';
+import { OperatorError } from '../../errors.ts';
 import type { StepContext } from './context.ts';
 import { create } from './create.ts';
 import { requireOwned, writeMark } from './owned.ts';
@@ -29,8 +30,14 @@ export function applyStep(context: StepContext, step: Step): Promise<void> {
 }
 
 async function setAutostart(context: StepContext, step: AutostartStep): Promise<void> {
+  const { domains } = context.client;
   const { domain } = await requireOwned(context, step, ['ready']);
-  await context.client.domains.setAutostart(domain, step.enabled);
+  await domains.setAutostart(domain, step.enabled);
+  if ((await domains.autostart(domain)) === step.enabled) return;
+  throw new OperatorError(
+    'E_POSTCONDITION',
+    `${step.vm} on ${step.host}: autostart was set to ${step.enabled} and is not`,
+  );
 }
 
 async function rewriteMark(context: StepContext, step: MarkStep): Promise<void> {

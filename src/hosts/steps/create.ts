@@ -2,9 +2,9 @@ import { renderDomain } from '../../core/domain-xml.ts';
 import { isIncomplete, type Mark, type MarkedVolume, type VolumeRef } from '../../core/mark.ts';
 import type { CreateStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
-import { isLibvirtError, LibvirtError } from '../../libvirt/errors.ts';
+import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { PoolRef, StepContext } from './context.ts';
-import { fillBootDisk, fillDataDisk } from './fill-disks.ts';
+import { fillBootDisk, fillDataDisk, isNotMade } from './fill-disks.ts';
 import { findOwned, writeMark } from './owned.ts';
 import { findVolume, openPool } from './volumes.ts';
 
@@ -148,8 +148,8 @@ async function claimAndFill(
   try {
     await fill();
   } catch (error) {
-    // Refused means not made: a file of that name that is there is somebody else's, and must not stay claimed.
-    if (error instanceof LibvirtError) await claim(before);
+    // Not made: a file of that name that is there is somebody else's, and must not stay claimed.
+    if (isNotMade(error)) await claim(before);
     throw error;
   }
   await claim([...before, { ...volume, made: true }]);

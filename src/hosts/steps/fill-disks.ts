@@ -1,10 +1,18 @@
 import type { BootDisk, DataDisk } from '../../core/desired.ts';
 import { renderVolume } from '../../core/volume-xml.ts';
 import { OperatorError } from '../../errors.ts';
+import { LibvirtError } from '../../libvirt/errors.ts';
 import type { StepContext, StoredVolume } from './context.ts';
 import { describeVolume, findVolume, openPool } from './volumes.ts';
 
 const GIB = 1024 ** 3;
+const MAKING = ['storageVolCreateXml', 'storageVolCreateXmlFrom'];
+
+/** True where the disk that was to be filled was certainly not made: libvirt refused it, or was never asked. */
+export function isNotMade(error: unknown): boolean {
+  if (error instanceof LibvirtError) return MAKING.includes(error.procedure);
+  return error instanceof OperatorError && error.code === 'E_IMAGE_MISSING';
+}
 
 /** Makes the boot disk from its base image: a thin overlay, or a full copy that is grown to size. */
 export async function fillBootDisk(context: StepContext, disk: BootDisk): Promise<void> {

@@ -1,9 +1,9 @@
-import { parseDomain } from '../../core/domain-definition.ts';
 import type { VolumeRef } from '../../core/mark.ts';
 import type { PurgeStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { StepContext, StoredVolume } from './context.ts';
+import { findDiskUsers } from './disk-users.ts';
 import { findOwned } from './owned.ts';
 import { describeVolume, findVolume } from './volumes.ts';
 
@@ -21,13 +21,7 @@ export async function purge(context: StepContext, step: PurgeStep): Promise<void
   if (state !== 'shutoff')
     throw new OperatorError('E_NOT_OURS', `${step.vm} on ${step.host} is ${state}: nothing is deleted`);
 
-  const volumes: StoredVolume[] = [];
-  for (const ref of mark.volumes) {
-    const volume = await findVolume(context, ref);
-    if (volume === undefined) continue;
-    await requireUnused(context, step, ref, volume);
-    volumes.push(volume);
-  }
+  const volumes = await findUnusedVolumes(context, step, mark.volumes);
   for (const volume of volumes) {
     context.progress(`deleting ${volume.name}`);
     await client.volumes.delete(volume);
@@ -51,31 +45,30 @@ function requireDue(step: PurgeStep, state: string, purgeAfter: string | undefin
   );
 }
 
-async function requireUnused(
+/** Those of the mark's volumes that are there. Throws where one is in use, or where its pool cannot be looked into. */
+async function findUnusedVolumes(
   context: StepContext,
   step: PurgeStep,
-  ref: VolumeRef,
-  volume: StoredVolume,
-): Promise<void> {
-  const { client } = context;
-  const { path } = await describeVolume(context, volume);
-  for (const domain of await client.domains.list()) {
-    if (domain.uuid === step.uuid) continue;
-    const { name, disks } = parseDomain(await client.domains.xml(domain));
-    if (disks.some(({ file }) => file === path)) throw inUse(step, path, `VM ${name}`);
+  refs: readonly VolumeRef[],
+): Promise<StoredVolume[]> {
+  const userOf = await findDiskUsers(context, step.uuid);
+  const volumes: StoredVolume[] = [];
+  for (const { pool, name } of refs) {
+    // Not `findVolume`: a pool that is gone for now still has the volume, and nothing else would know of it.
+    await context.client.pools.byName(pool);
+    const volume = await findVolume(context, { pool, name });
+    if (volume === undefined) continue;
+    const { path } = await describeVolume(context, volume);
+    const user = userOf({ pool, name, path });
+    if (user !== undefined) {
+      throw new OperatorError(
+        'E_NOT_OURS',
+        `${step.vm} on ${step.host} is not purged: ${path} is used by ${user}`,
+      );
+    }
+    volumes.push(volume);
   }
-  const pool = await client.pools.byName(ref.pool);
-  for (const other of await client.pools.volumes(pool)) {
-    const { backing } = await describeVolume(context, other);
-    if (backing === path) throw inUse(step, path, `volume ${other.name}, an overlay of it`);
-  }
-}
-
-function inUse(step: PurgeStep, path: string, user: string): OperatorError {
-  return new OperatorError(
-    'E_NOT_OURS',
-    `${step.vm} on ${step.host} is not purged: ${path} is used by ${user}`,
-  );
+  return volumes;
 }
 
 async function requireGone(
