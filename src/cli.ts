@@ -159,4 +159,10 @@ function exiting<Args extends unknown[]>(
   };
 }
 
+// `kvm-gitops log | head`: whoever reads has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 await program.parseAsync();

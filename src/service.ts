@@ -3,7 +3,8 @@ import type { Config } from './config.ts';
 import { renderNote } from './core/note.ts';
 import type { ObservedState } from './core/observed.ts';
 import type { Report } from './core/report.ts';
-import { watchFiles } from './file-watch.ts';
+import { errorMessage, OperatorError } from './errors.ts';
+import { type FileWatch, watchFiles } from './file-watch.ts';
 import { watchRemote } from './git/watch.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
 import { buildServer, type Readiness } from './http/server.ts';
@@ -93,12 +94,19 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     webhookSecret: config.http.webhookSecret && (() => config.http.webhookSecret?.reveal() ?? ''),
     log,
   });
-  const address = await server.listen({ host: config.http.listen.host, port: config.http.listen.port });
-  const watches = [
-    await watchRemote(operator.mirror.remote, () => ask('commit')),
-    await watchFiles(operator.confirmations.folder, () => ask('confirmation')),
-  ];
-  await putNotesAgain(operator);
+  let address: string;
+  const watches: (FileWatch | undefined)[] = [];
+  try {
+    address = await listen(server, config);
+    watches.push(await watchRemote(operator.mirror.remote, () => ask('commit')));
+    watches.push(await watchFiles(operator.confirmations.folder, () => ask('confirmation')));
+    await putNotesAgain(operator);
+  } catch (error) {
+    for (const watch of watches) await watch?.close();
+    await server.close();
+    await operator.close();
+    throw error;
+  }
   controller.start();
 
   return {
@@ -113,6 +121,16 @@ export async function startService(config: Config, options: ServiceOptions): Pro
       await operator.close();
     },
   };
+}
+
+async function listen(server: ReturnType<typeof buildServer>, { http }: Config): Promise<string> {
+  const { host, port } = http.listen;
+  try {
+    return await server.listen({ host, port });
+  } catch (cause) {
+    const message = `http.listen: cannot listen on ${host}:${port}: ${errorMessage(cause)}`;
+    throw new OperatorError('E_CONFIG_INVALID', message, { cause });
+  }
 }
 
 /** Notes that were not pushed when the operator ended; those that the remote has cost nothing. */

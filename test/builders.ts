@@ -81,7 +81,12 @@ export function mark(overrides: Partial<Mark> = {}, name = 'web'): Mark {
     protect: false,
     volumes: [{ pool: 'default', name: `${name}-vda.qcow2`, made: true }],
     ...(state === 'tombstone' && {
-      removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: '2026-02-27T12:00:00.000Z', commit: 'dead', complete: true },
+      removed: {
+        at: '2026-02-20T12:00:00.000Z',
+        purgeAfter: '2026-02-27T12:00:00.000Z',
+        commit: 'dead',
+        complete: true,
+      },
     }),
     ...overrides,
   };

@@ -1,7 +1,7 @@
-import colors from 'picocolors';
 import { formatIssue } from '../core/issue.ts';
 import { assessNow } from './assess-now.ts';
 import { capacityText } from './capacity-text.ts';
+import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 

@@ -1,8 +1,8 @@
-import colors from 'picocolors';
 import type { HostConfig } from '../config-hosts.ts';
 import { errorMessage } from '../errors.ts';
 import { endpointOf } from '../hosts/ssh-target.ts';
 import type { Operator } from '../operator.ts';
+import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, type Session, withOperator } from './session.ts';
 

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import colors from 'picocolors';
 import { loadConfig } from '../config.ts';
 import { renderNote } from '../core/note.ts';
 import type { Report } from '../core/report.ts';
@@ -8,6 +7,7 @@ import { createSite, type DemoSite } from '../demo/demo-site.ts';
 import { createLogger } from '../log.ts';
 import type { ProgressEvent } from '../reconcile/progress.ts';
 import { startService } from '../service.ts';
+import { colors } from './colors.ts';
 import { liveProgress } from './live-progress.ts';
 import { type GlobalOptions, print } from './options.ts';
 import { planText } from './plan-text.ts';

@@ -1,6 +1,6 @@
-import colors from 'picocolors';
 import { OperatorError } from '../errors.ts';
 import { readNotes } from '../git/notes-read.ts';
+import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 

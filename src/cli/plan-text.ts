@@ -31,18 +31,19 @@ export function planText(plan: Plan, observed: ObservedState, colors: Colors): s
     ...unknown.map(({ name, reason }) =>
       colors.yellow(`${name} is unknown, its VMs are left alone: ${reason}`),
     ),
-    summary(plan),
+    summary(plan, unknown.length > 0),
   ];
   return sections.join('\n\n');
 }
 
 /** `6 to create, 6 to start` or `nothing to do` */
-export function summary({ steps, held, confirmation }: Plan): string {
+function summary({ steps, held, confirmation }: Plan, blind: boolean): string {
   const counts = new Map<StepKind, number>();
   for (const { kind } of steps) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const parts = [...counts].map(([kind, count]) => `${count} to ${kind}`);
   if (held.length > 0) parts.push(`${held.length} held`);
-  const text = parts.length === 0 ? 'nothing to do: the hosts are as git wants them' : parts.join(', ');
+  const hosts = blind ? 'the hosts that answer' : 'the hosts';
+  const text = parts.length === 0 ? `nothing to do: ${hosts} are as git wants them` : parts.join(', ');
   return confirmation === undefined
     ? text
     : `${text}\nto let the guarded changes happen: kvm-gitops confirm ${confirmation}`;

@@ -1,7 +1,7 @@
-import colors from 'picocolors';
 import { shortageIssues } from '../core/capacity-check.ts';
 import { formatIssue, type Issue } from '../core/issue.ts';
 import { assessNow, type Judged } from './assess-now.ts';
+import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { planText } from './plan-text.ts';
 import { abortOnSignals, withOperator } from './session.ts';

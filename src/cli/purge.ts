@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { arrangeFleet, isActive, type OwnedVm } from '../core/fleet.ts';
 import type { MarkStep } from '../core/step.ts';
@@ -71,7 +72,9 @@ async function asksAndHears(vm: string): Promise<boolean> {
     );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`Type ${vm} to delete it and its volumes for good: `);
+  const question = terminal.question(`Type ${vm} to delete it and its volumes for good: `);
+  // Ctrl-C and Ctrl-D close the terminal, and leave the question open for ever.
+  const answer = await Promise.race([question, once(terminal, 'close').then(() => '')]);
   terminal.close();
   return answer.trim() === vm;
 }

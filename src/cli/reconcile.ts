@@ -1,8 +1,9 @@
-import colors from 'picocolors';
 import { loadConfig } from '../config.ts';
 import { renderNote } from '../core/note.ts';
+import type { Operator } from '../operator.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import { lockState } from '../state-lock.ts';
+import { colorsFor } from './colors.ts';
 import { liveProgress } from './live-progress.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
@@ -20,11 +21,21 @@ export async function reconcileOnce(options: GlobalOptions): Promise<number> {
         if (options.json) printJson(report);
         else print(renderNote([report]).trimEnd().split('\n\n{')[0] ?? '');
         await operator.notes?.flush(AbortSignal.timeout(NOTES_TIMEOUT_MS));
+        warnOfUnwrittenNotes(operator);
         return report.status === 'applied' ? 0 : 1;
       },
-      { onProgress: liveProgress(process.stderr, colors) },
+      { onProgress: liveProgress(process.stderr, colorsFor(process.stderr)) },
     );
   } finally {
     await lock.release();
   }
+}
+
+/** Nobody tries again after this process. */
+function warnOfUnwrittenNotes({ notes }: Operator): void {
+  if (notes === undefined || notes.pending === 0) return;
+  const why = notes.problem?.message ?? 'out of time';
+  process.stderr.write(
+    `kvm-gitops: ${notes.pending} notes are not at the remote: ${why}\nWrite them later with \`kvm-gitops notes push\`\n`,
+  );
 }

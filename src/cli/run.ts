@@ -6,17 +6,19 @@ import { type Service, startService } from '../service.ts';
 import { lockState } from '../state-lock.ts';
 import { version } from '../version.ts';
 import type { GlobalOptions } from './options.ts';
+import { onStopSignal } from './stop-signals.ts';
 
 /** Runs until SIGTERM or Ctrl-C. SIGUSR1 asks for a pass. A changed operator.yaml takes effect at once, if it is valid. */
 export async function run(options: GlobalOptions): Promise<number> {
   let config = loadConfig(options.config);
   let log = createLogger({ level: config.logLevel });
-  const lock = await lockState(config.stateDir);
   const inbox = openInbox();
+  const lock = await lockState(config.stateDir);
   const watch = await watchFiles(config.file, () => inbox.put('config'));
   log.info({ version, config: config.file, remote: config.git.remote, hosts: config.hosts.size }, 'starting');
-  let service = await startService(config, { log });
+  let service: Service | undefined;
   try {
+    service = await startService(config, { log });
     for await (const message of inbox.messages) {
       if (message === 'stop') break;
       if (message === 'pass') {
@@ -26,16 +28,14 @@ export async function run(options: GlobalOptions): Promise<number> {
       const changed = reload(config, log);
       if (changed === undefined) continue;
       await service.stop();
-      config = changed;
-      log = createLogger({ level: config.logLevel });
-      service = await restart(config, log);
+      service = undefined;
+      ({ service, config, log } = await restart(changed, { config, log }));
     }
+    log.info('stopping: steps that are begun are finished first; once more ends at once');
   } finally {
-    log.info('stopping: steps that are begun are finished first');
     await watch.close();
-    await service.stop();
+    await service?.stop();
     await lock.release();
-    inbox.close();
   }
   return 0;
 }
@@ -59,9 +59,24 @@ function reload(current: Config, log: Logger): Config | undefined {
   }
 }
 
-async function restart(config: Config, log: Logger): Promise<Service> {
-  log.info('operator.yaml has changed: starting again with it');
-  return startService(config, { log });
+interface Running {
+  readonly config: Config;
+  readonly log: Logger;
+}
+
+/** Starts with the changed config, or, where that cannot work, with the old one again. */
+async function restart(config: Config, old: Running): Promise<Running & { readonly service: Service }> {
+  old.log.info('operator.yaml has changed: starting again with it');
+  const log = createLogger({ level: config.logLevel });
+  try {
+    return { config, log, service: await startService(config, { log }) };
+  } catch (error) {
+    old.log.error(
+      { problem: errorMessage(error) },
+      'the changed operator.yaml does not work: the old one stays in force',
+    );
+    return { ...old, service: await startService(old.config, { log: old.log }) };
+  }
 }
 
 /** Maps print as `{}` in JSON, and a secret never prints. */
@@ -77,16 +92,16 @@ function comparable(config: Config): unknown {
 type Message = 'stop' | 'pass' | 'config';
 
 /** What the outside tells the process, one after the other. */
-function openInbox(): { put(message: Message): void; close(): void; messages: AsyncIterable<Message> } {
+function openInbox(): { put(message: Message): void; messages: AsyncIterable<Message> } {
   const waiting: Message[] = [];
   let wake = () => {};
   const put = (message: Message) => {
     waiting.push(message);
     wake();
   };
-  const stop = () => put('stop');
-  const pass = () => put('pass');
-  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGUSR1', pass);
+  onStopSignal(() => put('stop'));
+  // To the end of the process: without a listener Node would open its debugger.
+  process.on('SIGUSR1', () => put('pass'));
   async function* messages(): AsyncGenerator<Message> {
     for (;;) {
       const next = waiting.shift();
@@ -97,11 +112,5 @@ function openInbox(): { put(message: Message): void; close(): void; messages: As
         });
     }
   }
-  return {
-    put,
-    messages: messages(),
-    close: () => {
-      process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGUSR1', pass);
-    },
-  };
+  return { put, messages: messages() };
 }

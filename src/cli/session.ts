@@ -2,6 +2,8 @@ import { type Config, loadConfig } from '../config.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { createOperator, type Operator, type OperatorOptions } from '../operator.ts';
 import type { GlobalOptions } from './options.ts';
+import { onStopSignal } from './stop-signals.ts';
+import { Stopped } from './stopped.ts';
 
 /** What a command that works with the hosts has in hand. */
 export interface Session {
@@ -32,7 +34,6 @@ export async function withOperator<T>(
 /** Aborts on Ctrl-C and SIGTERM; a second Ctrl-C ends the process at once. */
 export function abortOnSignals(): AbortSignal {
   const abort = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.once(name, () => abort.abort(new Error(`stopped by ${name}`)));
+  onStopSignal((name) => abort.abort(new Stopped(`stopped by ${name}`)));
   return abort.signal;
 }

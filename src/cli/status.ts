@@ -1,10 +1,10 @@
-import colors from 'picocolors';
 import { type Config, loadConfig } from '../config.ts';
 import { formatIssue } from '../core/issue.ts';
 import { formatDuration } from '../core/note.ts';
 import { OperatorError } from '../errors.ts';
 import type { HostView, ReportView, StatusView } from '../http/status-view.ts';
 import { openJournal } from '../journal.ts';
+import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { formatTable } from './table.ts';
 

@@ -1,9 +1,9 @@
-import colors from 'picocolors';
 import { findConfig, loadConfig } from '../config.ts';
 import { type BuildContext, buildDesired } from '../core/build-desired.ts';
 import { formatIssue } from '../core/issue.ts';
 import { readFolder } from '../git/folder.ts';
 import { buildContext } from '../operator.ts';
+import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 
 /** Checks a folder of manifests. Knows the hosts from operator.yaml where there is one, else from cluster.yaml. */

@@ -22,6 +22,16 @@ export interface DemoSite {
 /** Makes a bare repository from `manifests-repo-template`, a clone of it, and operator.yaml, in a temporary folder. */
 export async function createSite(hosts: DemoHosts): Promise<DemoSite> {
   const dir = await mkdtemp(join(await realpath(tmpdir()), 'kvm-gitops-demo-'));
+  const remove = () => rm(dir, { recursive: true, force: true });
+  try {
+    return { dir, ...(await furnish(dir, hosts)), remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function furnish(dir: string, hosts: DemoHosts): Promise<Pick<DemoSite, 'clone' | 'config'>> {
   const clone = join(dir, 'manifests');
   const remote = join(dir, 'manifests.git');
   await git(dir, ['init', '--quiet', '--bare', '--initial-branch=main', remote]);
@@ -31,6 +41,8 @@ export async function createSite(hosts: DemoHosts): Promise<DemoSite> {
   await git(clone, ['init', '--quiet', '--initial-branch=main']);
   await git(clone, ['config', 'user.name', 'Demo']);
   await git(clone, ['config', 'user.email', 'demo@example.invalid']);
+  // Whoever signs all commits would be asked for a passphrase here.
+  await git(clone, ['config', 'commit.gpgSign', 'false']);
   await git(clone, ['config', 'notes.displayRef', 'refs/notes/kvm-gitops']);
   await git(clone, ['remote', 'add', 'origin', remote]);
   await git(clone, ['config', '--add', 'remote.origin.fetch', NOTES]);
@@ -40,7 +52,7 @@ export async function createSite(hosts: DemoHosts): Promise<DemoSite> {
   await mkdir(join(dir, 'state'));
   const config = join(dir, 'operator.yaml');
   await writeFile(config, operatorYaml(hosts, remote, await freePort()));
-  return { dir, clone, config, remove: () => rm(dir, { recursive: true, force: true }) };
+  return { clone, config };
 }
 
 async function git(cwd: string, args: readonly string[]): Promise<void> {

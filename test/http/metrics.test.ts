@@ -57,7 +57,12 @@ describe('createMetrics', () => {
     const { metrics, value } = create();
     const held: Held = { host: 'h', vm: 'v', because: 'guard', kind: 'remove', reason: 'protected' };
     const { revision } = report();
-    metrics.onProgress({ kind: 'planned', cluster: 'lab', revision, plan: { steps: [], held: [held, held] } });
+    metrics.onProgress({
+      kind: 'planned',
+      cluster: 'lab',
+      revision,
+      plan: { steps: [], held: [held, held] },
+    });
     expect(await value('held{because="guard"}')).toBe('2');
     metrics.onProgress({ kind: 'planned', cluster: 'lab', revision, plan: { steps: [], held: [] } });
     expect(await value('held{because="guard"}')).toBe('0');

@@ -7,12 +7,12 @@ const PATTERN = '-P 0xa5 100M 64k';
 export async function writeToDisk(host: LabHost, vm: string, volume: string): Promise<void> {
   const monitor = (command: string) => host.virsh('qemu-monitor-command', vm, '--hmp', command);
   const disks = await monitor('info block');
-  const line = disks.split('\n').find((one) => one.includes(`/${volume} `)) ?? '';
-  const [, node] = /^(\S+?)(?: \(.*\))?: /.exec(line) ?? [];
-  if (node === undefined) throw new Error(`${vm} has no disk ${volume}:\n${disks}`);
+  const device = disks.split(`/${volume} `)[1]?.match(/Attached to: +(\S+)/)?.[1];
+  if (device === undefined) throw new Error(`${vm} has no disk ${volume}:\n${disks}`);
   for (const command of [`write ${PATTERN}`, 'flush']) {
-    const answer = await monitor(`qemu-io ${node} "${command}"`);
-    if (/error|failed|cannot/i.test(answer)) throw new Error(`${command} of ${node}: ${answer}`);
+    // Past the device: its block node lets nobody else write while the guest has it.
+    const answer = await monitor(`qemu-io -d ${device} "${command}"`);
+    if (/error|failed|conflict|cannot/i.test(answer)) throw new Error(`${command}: ${answer}`);
   }
   if (!(await diskHas(host, volume))) throw new Error(`${volume} does not hold what was written`);
 }

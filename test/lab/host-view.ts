@@ -45,7 +45,8 @@ export async function lookAt(host: LabHost): Promise<SeenHost> {
       xml,
     };
   });
-  if (vms.length !== all.length) throw new Error(`${host.name}: asked for ${all.length} VMs, saw ${vms.length}`);
+  if (vms.length !== all.length)
+    throw new Error(`${host.name}: asked for ${all.length} VMs, saw ${vms.length}`);
   return { name: host.name, vms: vms.toSorted((a, b) => (a.name < b.name ? -1 : 1)), files };
 }
 
@@ -80,7 +81,9 @@ export function disorder(hosts: readonly SeenHost[], known: readonly string[]): 
 function volumeDisorder({ name, vms, files }: SeenHost, known: readonly string[]): readonly string[] {
   const named = vms.flatMap(({ mark }) => mark?.volumes ?? []).map((volume) => volume.name);
   return [
-    ...files.filter((file) => ![...named, ...known].includes(file)).map((file) => `${file} on ${name} is an orphan`),
+    ...files
+      .filter((file) => ![...named, ...known].includes(file))
+      .map((file) => `${file} on ${name} is an orphan`),
     ...named.filter((volume) => !files.includes(volume)).map((volume) => `${volume} on ${name} is missing`),
   ];
 }

@@ -7,7 +7,13 @@ import { buildGuestImage, installBaseImage } from './guest.ts';
 import { lookAt, type SeenHost } from './host-view.ts';
 import { Lab } from './lab.ts';
 import { type CommitNote, createManifestsRemote, type ManifestsRemote } from './manifests-remote.ts';
-import { type CliResult, type OperatorProcess, runCli, spawnOperator, untilServing } from './operator-process.ts';
+import {
+  type CliResult,
+  type OperatorProcess,
+  runCli,
+  spawnOperator,
+  untilServing,
+} from './operator-process.ts';
 import { waitFor } from './wait.ts';
 
 export const BASE_IMAGE = 'base.qcow2';
@@ -88,8 +94,7 @@ async function createSite(lab: Lab): Promise<Site> {
     writeFileSync(config, operatorYaml(lab, settings));
   };
   configure({});
-  const noteOf = (sha: string, wanted: (note: CommitNote) => boolean) =>
-    waitForNote(remote, sha, wanted);
+  const noteOf = (sha: string, wanted: (note: CommitNote) => boolean) => waitForNote(remote, sha, wanted);
   return {
     lab,
     dhcp,

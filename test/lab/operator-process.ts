@@ -33,7 +33,11 @@ export interface ProgramOptions {
 }
 
 /** Starts it; done at once. What it logs goes to `logFile` too. */
-export function spawnOperator(options: ProgramOptions, logFile: string, statusUrl: () => string): OperatorProcess {
+export function spawnOperator(
+  options: ProgramOptions,
+  logFile: string,
+  statusUrl: () => string,
+): OperatorProcess {
   const child = start(['run'], options);
   let log = '';
   const copy = createWriteStream(logFile, { flags: 'a' });
