@@ -1,5 +1,5 @@
 import { assess } from '../../src/core/assess.ts';
-import type { DesiredState, DesiredVm } from '../../src/core/desired.ts';
+import type { DesiredState } from '../../src/core/desired.ts';
 import type { ObservedState } from '../../src/core/observed.ts';
 import {
   COMMIT,
@@ -65,7 +65,7 @@ function fleetOf(
 ): { readonly desired: DesiredState; readonly observed: ObservedState } {
   const fleet = Array.from({ length: size / VMS_PER_HOST }, (_, index) => {
     const host = `host-${index}`;
-    const vms = Array.from({ length: VMS_PER_HOST }, (_vm, at) => wantedVm(`${host}-vm-${at}`, host));
+    const vms = Array.from({ length: VMS_PER_HOST }, (_vm, at) => desiredVm({ name: `${host}-vm-${at}`, host }));
     return { host, vms };
   });
   const vms = fleet.flatMap((one) => one.vms);
@@ -79,8 +79,4 @@ function fleetOf(
     desired: desiredState(vms, { hosts: fleet.map(({ host }) => hostPolicy(host)) }),
     observed: observedState(...hosts),
   };
-}
-
-function wantedVm(name: string, host: string): DesiredVm {
-  return desiredVm({ name, host, source: { file: `manifests/${host}.yaml`, line: 1 } });
 }

@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { arrangeFleet } from '../../src/core/fleet.ts';
+import { volumeKey, type KnownHost, type ObservedVm } from '../../src/core/observed.ts';
+import { plan } from '../../src/core/plan.ts';
+import type { DesiredState } from '../../src/core/desired.ts';
+import type { Plan, Step } from '../../src/core/step.ts';
+import { connectHost } from '../../src/hosts/host-link.ts';
+import { readHostFacts } from '../../src/hosts/host-facts.ts';
+import { createHosts, type HostClient, type HostConnection, type HostsOptions } from '../../src/hosts/hosts.ts';
+import { type Libvirt, openLibvirt } from '../../src/libvirt/libvirt.ts';
+import type { Hosts } from '../../src/ports.ts';
+import { questionFor } from '../../src/reconcile/reconcile.ts';
+import type { HostOptions, Intercept, SimulatedHost } from '../../src/simulator/host.ts';
+import { type RunningHost, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { imageFile } from '../../src/simulator/volumes.ts';
+import { CLUSTER, COMMIT, GIB, NOW } from '../builders.ts';
+
+export const POOL = '/pool';
+export const FAST = '/fast';
+const never = new AbortController().signal;
+
+/** Simulated hosts that are reached as real ones are: SSH, a channel, libvirt's protocol. */
+export interface Bench {
+  readonly simulator: Simulator;
+  /** Host `a`, empty but for the image `debian` of 2 GiB, with pools `default` and `fast`. */
+  readonly host: SimulatedHost;
+  readonly hosts: Hosts;
+  /** Puts host `a` back as it was at first. */
+  clear(): void;
+  /** A client for what a test does by hand. */
+  libvirt(): Promise<Libvirt>;
+  observe(desired?: DesiredState): Promise<KnownHost>;
+  plan(desired: DesiredState, now?: Date): Promise<Plan>;
+  apply(steps: readonly Step[]): Promise<void>;
+  /** Observes, plans and applies until nothing is left to do; the plans' steps as `create web`. */
+  converge(desired: DesiredState, now?: Date): Promise<string[]>;
+}
+
+export interface BenchOptions {
+  readonly hosts?: readonly HostOptions[];
+  readonly settings?: Partial<HostsOptions['settings']>;
+}
+
+export const HOST_A: HostOptions = {
+  name: 'a',
+  cpus: 8,
+  memoryMiB: 32 * 1024,
+  shutdownMs: 5,
+  pools: [
+    { name: 'default', path: POOL },
+    { name: 'fast', path: FAST },
+  ],
+};
+
+/** One bench for the tests of a file; host `a` is put back before each of them. */
+export function useBench(options: BenchOptions = {}): Bench {
+  const made: { bench?: Bench; close?: () => Promise<void> } = {};
+  beforeAll(async () => {
+    Object.assign(made, await startBench(options));
+  });
+  beforeEach(() => {
+    made.bench?.clear();
+  });
+  afterAll(() => made.close?.());
+  const bench = (): Bench => {
+    if (made.bench === undefined) throw new Error('only inside a test');
+    return made.bench;
+  };
+  return {
+    get simulator() {
+      return bench().simulator;
+    },
+    get host() {
+      return bench().host;
+    },
+    get hosts() {
+      return bench().hosts;
+    },
+    clear: () => bench().clear(),
+    libvirt: () => bench().libvirt(),
+    observe: (desired) => bench().observe(desired),
+    plan: (desired, now) => bench().plan(desired, now),
+    apply: (steps) => bench().apply(steps),
+    converge: (desired, now) => bench().converge(desired, now),
+  };
+}
+
+async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) {
+  const simulator = await startSimulator({ hosts: wanted });
+  const connections = simulator.hosts.map((running) => connectionTo(simulator, running));
+  const byHand = connectionTo(simulator, simulator.host('a'));
+  const hosts = createHosts({
+    connections,
+    inventory: { lastSeen: () => undefined, remember: async () => undefined },
+    settings: { shutdownTimeoutMs: 300, force: 'never', copyTimeoutMs: 10_000, ...settings },
+    observeTimeoutMs: 5000,
+  });
+  const bench = benchOf({ simulator, hosts, libvirt: async () => (await byHand.get()).libvirt });
+  const close = async () => {
+    for (const connection of [...connections, byHand]) connection.close();
+    await simulator.stop();
+  };
+  return { bench, close };
+}
+
+function benchOf({ simulator, hosts, libvirt }: Pick<Bench, 'simulator' | 'hosts' | 'libvirt'>): Bench {
+  const look = (desired: DesiredState) => hosts.observe(questionFor(desired), never);
+  const bench: Bench = {
+    simulator,
+    host: simulator.host('a').host,
+    hosts,
+    libvirt,
+    clear: () => reset(bench.host),
+    async observe(desired) {
+      const question = desired === undefined ? { offline: new Set<string>(), volumes: [] } : questionFor(desired);
+      const host = (await hosts.observe(question, never)).hosts.get('a');
+      if (host?.kind !== 'known') throw new Error(`a is unknown: ${host?.reason}`);
+      return host;
+    },
+    plan: async (desired, now = NOW) => plan(desired, await look(desired), { now, commit: COMMIT }),
+    async apply(steps) {
+      for (const step of steps) await hosts.apply(step, () => undefined);
+    },
+    async converge(desired, now = NOW) {
+      const done: string[] = [];
+      for (let pass = 0; pass < 5; pass++) {
+        const { steps, held } = await bench.plan(desired, now);
+        if (held.length > 0) throw new Error(`held: ${held.map(({ reason }) => reason).join()}`);
+        if (steps.length === 0) return done;
+        await bench.apply(steps);
+        done.push(...steps.map(({ kind, vm }) => `${kind} ${vm}`));
+      }
+      throw new Error(`does not converge: ${done.join(', ')}`);
+    },
+  };
+  return bench;
+}
+
+interface OpenConnection extends HostConnection {
+  get(signal?: AbortSignal): Promise<HostClient>;
+  close(): void;
+}
+
+/** Connects on demand and again after a loss, without the pauses of a HostLink. */
+export function connectionTo(
+  simulator: Simulator,
+  { name, address, port }: Pick<RunningHost, 'name' | 'address' | 'port'>,
+): OpenConnection {
+  const target = {
+    name,
+    address,
+    port,
+    user: simulator.user,
+    key: simulator.operatorKey,
+    knownHosts: simulator.knownHosts,
+    connectTimeoutMs: 5000,
+    keepaliveMs: 0,
+  };
+  const host = { target, libvirt: { uri: 'qemu:///system', sudo: false } };
+  let session: { client: HostClient; close: () => void } | undefined;
+  return {
+    name,
+    async get() {
+      if (session !== undefined && session.client.libvirt.closed === undefined) return session.client;
+      session?.close();
+      session = await connectHost(host, openClient, AbortSignal.timeout(10_000));
+      return session.client;
+    },
+    close: () => session?.close(),
+  };
+}
+
+async function openClient(stream: Parameters<typeof openLibvirt>[0]): Promise<HostClient> {
+  const libvirt = await openLibvirt(stream);
+  return { libvirt, facts: await readHostFacts(libvirt) };
+}
+
+/** As it was at first: no VM, no volume but the image, every pool active. */
+function reset(host: SimulatedHost): void {
+  host.intercept = undefined;
+  host.heal();
+  for (const domain of host.domains.all()) {
+    if (domain.run !== undefined) host.domains.destroy(domain, 0);
+    host.domains.undefine(domain, 1);
+  }
+  for (const [path] of host.storage.files()) host.storage.removeFile(path);
+  host.storage.putFile(`${POOL}/debian.qcow2`, imageFile(2 * GIB, 1024 ** 2));
+  for (const pool of host.storage.pools()) {
+    if (pool.active) host.storage.refresh(pool);
+    else host.storage.startPool(pool);
+  }
+}
+
+/** Counts the calls from now on and does `what` to the one with that index. */
+export function breakCall(at: number, what: ReturnType<Intercept>): { intercept: Intercept; calls: () => number } {
+  let calls = 0;
+  return { intercept: () => (calls++ === at ? what : 'pass'), calls: () => calls };
+}
+
+/** Names of the volumes on host `a`, the image left out: `default/web-vda.qcow2`. */
+export function volumesOf(host: SimulatedHost): string[] {
+  const pools = host.storage.pools();
+  return host.storage
+    .files()
+    .map(([path]) => {
+      const pool = pools.find((candidate) => path.startsWith(`${candidate.path}/`));
+      return volumeKey({ pool: pool?.name ?? '?', name: path.slice((pool?.path.length ?? 0) + 1) });
+    })
+    .filter((name) => name !== 'default/debian.qcow2')
+    .toSorted();
+}
+
+/** Our VM of that name as the host shows it. */
+export function ours(host: KnownHost, name = 'web'): ObservedVm & { readonly mark: NonNullable<ObservedVm['mark']> } {
+  const { owned } = arrangeFleet(CLUSTER, { hosts: new Map([[host.name, host]]) });
+  const found = owned.filter(({ vm }) => vm.name === name);
+  const [one] = found;
+  if (one === undefined || found.length > 1) throw new Error(`${found.length} VMs of ours are called ${name}`);
+  return { ...one.vm, mark: one.mark };
+}

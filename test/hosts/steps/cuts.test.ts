@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import type { DesiredState, DesiredVm } from '../../../src/core/desired.ts';
+import type { StepKind } from '../../../src/core/step.ts';
+import type { Interception } from '../../../src/simulator/host.ts';
+import { desiredState, desiredVm, NOW } from '../../builders.ts';
+import { breakCall, ours, useBench, volumesOf } from '../bench.ts';
+
+const bench = useBench({ settings: { shutdownTimeoutMs: 5000 } });
+const LATER = new Date(NOW.getTime() + 30 * 24 * 60 * 60 * 1000);
+const DISKS = ['default/web-vda.qcow2', 'fast/web-vdb.qcow2'];
+const CUTS = ['drop-connection', 'drop-reply'] as const satisfies readonly Interception[];
+
+function web(change: Partial<DesiredVm> = {}): DesiredState {
+  const data = { target: 'vdb', pool: 'fast', volume: 'web-vdb.qcow2', sizeGiB: 1 };
+  return desiredState([desiredVm({ power: 'off', dataDisks: [data], ...change })]);
+}
+const full = { ...desiredVm().bootDisk, clone: 'full', sizeGiB: 3 } as const;
+
+interface Story {
+  readonly kind: StepKind;
+  readonly what: string;
+  /** The states of git that are applied before, and the one whose apply is cut. */
+  readonly before: readonly DesiredState[];
+  readonly desired: DesiredState;
+  readonly now?: Date;
+  /** What is on the host in the end: the state of the mark, or nothing. */
+  readonly end: 'ready' | 'tombstone' | 'gone';
+}
+
+const STORIES: readonly Story[] = [
+  { kind: 'create', what: 'overlay', before: [], desired: web(), end: 'ready' },
+  { kind: 'create', what: 'full copy, started', before: [], desired: web({ bootDisk: full, power: 'on' }), end: 'ready' },
+  { kind: 'remove', what: 'shut off', before: [web()], desired: desiredState(), end: 'tombstone' },
+  { kind: 'restore', what: 'started', before: [web(), desiredState()], desired: web({ power: 'on' }), end: 'ready' },
+  { kind: 'purge', what: 'on its date', before: [web(), desiredState()], desired: desiredState(), now: LATER, end: 'gone' },
+];
+
+/** Cuts one call after the other, each on a fresh host, until the apply gets by without meeting the cut. */
+async function cutEveryCall(cut: Interception, { before, desired, now = NOW, end }: Story): Promise<number> {
+  for (let at = 0; ; at++) {
+    bench.clear();
+    for (const earlier of before) await bench.converge(earlier);
+    const { steps } = await bench.plan(desired, now);
+    const fault = breakCall(at, cut);
+    bench.host.intercept = fault.intercept;
+    const failure = await bench.apply(steps).catch((error: unknown) => error);
+    bench.host.intercept = undefined;
+    if (failure === undefined && fault.calls() <= at) return at;
+    expect(failure, `call ${at}`).toMatchObject({ code: 'E_OUTCOME_UNKNOWN' });
+    await bench.converge(desired, now);
+    await expectEnd(end, `after a cut at call ${at}`);
+  }
+}
+
+async function expectEnd(end: Story['end'], when: string): Promise<void> {
+  expect(volumesOf(bench.host), when).toEqual(end === 'gone' ? [] : DISKS);
+  const host = await bench.observe();
+  expect(host.vms, when).toHaveLength(end === 'gone' ? 0 : 1);
+  if (end === 'gone') return;
+  const { mark, disks, autostart } = ours(host);
+  expect(mark.state, when).toBe(end);
+  expect(mark.volumes.map(({ pool, name }) => `${pool}/${name}`), when).toEqual(DISKS);
+  expect(disks.map(({ file }) => file), when).toEqual(['/pool/web-vda.qcow2', '/fast/web-vdb.qcow2']);
+  expect(autostart, when).toBe(end === 'ready');
+}
+
+describe.each(STORIES)('$kind ($what)', (story) => {
+  it.each(CUTS)('converges, and leaves nothing astray, whichever call meets a %s', async (cut) => {
+    expect(await cutEveryCall(cut, story)).toBeGreaterThan(5);
+  }, 60_000);
+});
