@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { Registry } from 'prom-client';
 import type { Config } from './config.ts';
 import { renderNote } from './core/note.ts';
@@ -70,12 +71,16 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   });
   const deps = observedBy(operator, metrics, memory);
   controller = createController({
-    pass: (request) => {
+    pass: async (request) => {
       memory.passBegan = performance.now();
-      return reconcile(deps, request).finally(() => {
+      try {
+        const report = await reconcile(deps, request);
+        memory.lastReport = report;
+        return report;
+      } finally {
         delete memory.passBegan;
         metrics.notesPending(operator.notes?.pending ?? 0);
-      });
+      }
     },
     newestCommit: async (signal) => (await deps.source.fetch(signal)).revision.sha,
     pollMs: config.pollMs,
@@ -99,6 +104,8 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   try {
     address = await listen(server, config);
     watches.push(await watchRemote(operator.mirror.remote, () => ask('commit')));
+    // A folder that is made later is not watched.
+    await mkdir(operator.confirmations.folder, { recursive: true, mode: 0o700 });
     watches.push(await watchFiles(operator.confirmations.folder, () => ask('confirmation')));
     await putNotesAgain(operator);
   } catch (error) {
@@ -140,11 +147,18 @@ async function putNotesAgain({ journal, notes }: Operator): Promise<void> {
 }
 
 function remember(memory: Memory, event: Parameters<OnProgress>[0]): void {
-  if (event.kind === 'recorded') memory.lastReport = event.report;
+  if (event.kind === 'recorded' && !holdsTheLine(memory.lastReport, event.report)) {
+    memory.lastReport = event.report;
+  }
   if (event.kind === 'planned') {
     memory.inForce = event.revision.sha;
     memory.cluster = event.cluster;
   }
+}
+
+/** The pass that follows a refusal, for the commit in force: that all is well with that one must not hide the refusal. */
+function holdsTheLine(refused: Report | undefined, report: Report): boolean {
+  return refused?.status === 'refused' && refused.inForce === report.revision.sha;
 }
 
 /** The operator's dependencies, with what goes through them counted and kept for the status. */

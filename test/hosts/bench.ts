@@ -1,12 +1,17 @@
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import { arrangeFleet } from '../../src/core/fleet.ts';
-import { volumeKey, type KnownHost, type ObservedVm } from '../../src/core/observed.ts';
-import { plan } from '../../src/core/plan.ts';
 import type { DesiredState } from '../../src/core/desired.ts';
+import { arrangeFleet } from '../../src/core/fleet.ts';
+import { type KnownHost, type ObservedVm, volumeKey } from '../../src/core/observed.ts';
+import { plan } from '../../src/core/plan.ts';
 import type { Plan, Step } from '../../src/core/step.ts';
-import { connectHost } from '../../src/hosts/host-link.ts';
 import { readHostFacts } from '../../src/hosts/host-facts.ts';
-import { createHosts, type HostClient, type HostConnection, type HostsOptions } from '../../src/hosts/hosts.ts';
+import { connectHost } from '../../src/hosts/host-link.ts';
+import {
+  createHosts,
+  type HostClient,
+  type HostConnection,
+  type HostsOptions,
+} from '../../src/hosts/hosts.ts';
 import { type Libvirt, openLibvirt } from '../../src/libvirt/libvirt.ts';
 import type { Hosts } from '../../src/ports.ts';
 import { questionFor } from '../../src/reconcile/reconcile.ts';
@@ -112,7 +117,8 @@ function benchOf({ simulator, hosts, libvirt }: Pick<Bench, 'simulator' | 'hosts
     libvirt,
     clear: () => reset(bench.host),
     async observe(desired) {
-      const question = desired === undefined ? { offline: new Set<string>(), volumes: [] } : questionFor(desired);
+      const question =
+        desired === undefined ? { offline: new Set<string>(), volumes: [] } : questionFor(desired);
       const host = (await hosts.observe(question, never)).hosts.get('a');
       if (host?.kind !== 'known') throw new Error(`a is unknown: ${host?.reason}`);
       return host;
@@ -192,7 +198,10 @@ function reset(host: SimulatedHost): void {
 }
 
 /** Counts the calls from now on and does `what` to the one with that index. */
-export function breakCall(at: number, what: ReturnType<Intercept>): { intercept: Intercept; calls: () => number } {
+export function breakCall(
+  at: number,
+  what: ReturnType<Intercept>,
+): { intercept: Intercept; calls: () => number } {
   let calls = 0;
   return { intercept: () => (calls++ === at ? what : 'pass'), calls: () => calls };
 }
@@ -211,10 +220,14 @@ export function volumesOf(host: SimulatedHost): string[] {
 }
 
 /** Our VM of that name as the host shows it. */
-export function ours(host: KnownHost, name = 'web'): ObservedVm & { readonly mark: NonNullable<ObservedVm['mark']> } {
+export function ours(
+  host: KnownHost,
+  name = 'web',
+): ObservedVm & { readonly mark: NonNullable<ObservedVm['mark']> } {
   const { owned } = arrangeFleet(CLUSTER, { hosts: new Map([[host.name, host]]) });
   const found = owned.filter(({ vm }) => vm.name === name);
   const [one] = found;
-  if (one === undefined || found.length > 1) throw new Error(`${found.length} VMs of ours are called ${name}`);
+  if (one === undefined || found.length > 1)
+    throw new Error(`${found.length} VMs of ours are called ${name}`);
   return { ...one.vm, mark: one.mark };
 }

@@ -29,10 +29,29 @@ interface Story {
 
 const STORIES: readonly Story[] = [
   { kind: 'create', what: 'overlay', before: [], desired: web(), end: 'ready' },
-  { kind: 'create', what: 'full copy, started', before: [], desired: web({ bootDisk: full, power: 'on' }), end: 'ready' },
+  {
+    kind: 'create',
+    what: 'full copy, started',
+    before: [],
+    desired: web({ bootDisk: full, power: 'on' }),
+    end: 'ready',
+  },
   { kind: 'remove', what: 'shut off', before: [web()], desired: desiredState(), end: 'tombstone' },
-  { kind: 'restore', what: 'started', before: [web(), desiredState()], desired: web({ power: 'on' }), end: 'ready' },
-  { kind: 'purge', what: 'on its date', before: [web(), desiredState()], desired: desiredState(), now: LATER, end: 'gone' },
+  {
+    kind: 'restore',
+    what: 'started',
+    before: [web(), desiredState()],
+    desired: web({ power: 'on' }),
+    end: 'ready',
+  },
+  {
+    kind: 'purge',
+    what: 'on its date',
+    before: [web(), desiredState()],
+    desired: desiredState(),
+    now: LATER,
+    end: 'gone',
+  },
 ];
 
 /** Cuts one call after the other, each on a fresh host, until the apply gets by without meeting the cut. */
@@ -59,13 +78,24 @@ async function expectEnd(end: Story['end'], when: string): Promise<void> {
   if (end === 'gone') return;
   const { mark, disks, autostart } = ours(host);
   expect(mark.state, when).toBe(end);
-  expect(mark.volumes.map(({ pool, name }) => `${pool}/${name}`), when).toEqual(DISKS);
-  expect(disks.map(({ file }) => file), when).toEqual(['/pool/web-vda.qcow2', '/fast/web-vdb.qcow2']);
+  expect(
+    mark.volumes.map(({ pool, name }) => `${pool}/${name}`),
+    when,
+  ).toEqual(DISKS);
+  expect(
+    disks.map(({ file }) => file),
+    when,
+  ).toEqual(['/pool/web-vda.qcow2', '/fast/web-vdb.qcow2']);
   expect(autostart, when).toBe(end === 'ready');
 }
 
 describe.each(STORIES)('$kind ($what)', (story) => {
-  it.each(CUTS)('converges, and leaves nothing astray, whichever call meets a %s', async (cut) => {
-    expect(await cutEveryCall(cut, story)).toBeGreaterThan(5);
-  }, 60_000);
+  // A call that is never sent and the one before it whose answer is lost leave the same behind: once is enough.
+  it.each(story === STORIES[0] ? CUTS : (['drop-reply'] as const))(
+    'converges, and leaves nothing astray, whichever call meets a %s',
+    async (cut) => {
+      expect(await cutEveryCall(cut, story)).toBeGreaterThan(5);
+    },
+    60_000,
+  );
 });
