@@ -46,7 +46,7 @@ function summary({ steps, held, confirmation }: Plan, blind: boolean): string {
   const text = parts.length === 0 ? `nothing to do: ${hosts} are as git wants them` : parts.join(', ');
   return confirmation === undefined
     ? text
-    : `${text}\nto let the guarded changes happen: kvm-gitops confirm ${confirmation}`;
+    : `${text}\nto confirm the removals that wait: kvm-gitops confirm ${confirmation}`;
 }
 
 function stepLines(steps: readonly Step[], colors: Colors): string {

@@ -88,7 +88,7 @@ function reportText(report: ReportView): string {
     ...(report.error === undefined ? [] : [colors.red(`  ${report.error.code}: ${report.error.message}`)]),
     ...(report.confirmation === undefined
       ? []
-      : [`  to let it happen: kvm-gitops confirm ${report.confirmation}`]),
+      : [`  to confirm the removals that wait: kvm-gitops confirm ${report.confirmation}`]),
   ].join('\n');
 }
 

@@ -82,7 +82,7 @@ function outcomeLines(report: Report): readonly string[] {
     ),
     ...(report.confirmation === undefined
       ? []
-      : [`  to let it happen: kvm-gitops confirm ${report.confirmation}`]),
+      : [`  to confirm the removals that wait: kvm-gitops confirm ${report.confirmation}`]),
   ]);
 }
 
