@@ -46,9 +46,9 @@ command(
     ),
   );
 
-command('plan', 'show what would be done, and do nothing', 'kvm-gitops plan --revision my-branch')
+command('plan', 'show what would be done, and do nothing', 'kvm-gitops plan --revision main~1')
   .argument('[dir]', 'plan the files of this folder instead of a commit')
-  .option('--revision <rev>', 'plan this commit or branch of the remote instead of the newest')
+  .option('--revision <rev>', 'plan this commit of the branch instead of its newest')
   .addOption(json)
   .action(
     exiting(async (dir: string | undefined, _: unknown, self: Command) =>

@@ -45,7 +45,10 @@ async function readChoice(
   { dir, revision }: Choice,
   signal: AbortSignal,
 ): Promise<Snapshot> {
-  if (dir === undefined) return revision === undefined ? mirror.fetch(signal) : mirror.read(revision, signal);
+  if (dir === undefined) {
+    const newest = await mirror.fetch(signal);
+    return revision === undefined ? newest : mirror.read(revision, signal);
+  }
   return {
     ...(await readFolder(dir)),
     revision: { sha: 'working-copy', subject: dir, author: '', date: '' },

@@ -76,6 +76,22 @@ export async function fetchNotes(
   return readTip(git, ref);
 }
 
+/**
+ * Makes what the mirror holds of the notes the same as at the remote, so that a push of all of them misses none. Throws
+ * E_GIT_REMOTE where the remote cannot be read.
+ */
+export async function matchRemoteNotes(mirror: Mirror, ref: string, signal: AbortSignal): Promise<void> {
+  const git = await mirror.git();
+  try {
+    const args = ['ls-remote', '--quiet', '--end-of-options', mirror.remote.url, ref];
+    const there = await git.text(args, { access: 'read', signal });
+    if (there.trim() !== '') await fetchNotes(mirror, ref, signal);
+    else await git.text(['update-ref', '-d', ref]);
+  } catch (error) {
+    throw error instanceof GitFailure ? mirror.explain(error) : error;
+  }
+}
+
 async function readTip(git: Git, ref: string): Promise<string | undefined> {
   const output = await git.text(['for-each-ref', '--format=%(objectname)', ref]);
   return output.trim() || undefined;

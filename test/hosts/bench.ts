@@ -187,7 +187,8 @@ function reset(host: SimulatedHost): void {
   host.heal();
   for (const domain of host.domains.all()) {
     if (domain.run !== undefined) host.domains.destroy(domain, 0);
-    host.domains.undefine(domain, 1);
+    // A transient one was gone when it was destroyed.
+    if (domain.config !== undefined) host.domains.undefine(domain, 1);
   }
   for (const [path] of host.storage.files()) host.storage.removeFile(path);
   host.storage.putFile(`${POOL}/debian.qcow2`, imageFile(2 * GIB, 1024 ** 2));

@@ -1,15 +1,10 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './command.ts';
 
 const TEMPLATE = fileURLToPath(new URL('../../manifests-repo-template', import.meta.url));
 const NOTES_REF = 'refs/notes/kvm-gitops';
-const HOOK = `#!/bin/sh
-while read -r old new ref; do
-  case $ref in refs/notes/*) echo 'notes are not wanted here' >&2; exit 1 ;; esac
-done
-`;
 
 /** The line for programs that a note ends with. */
 export interface NoteSummary {
@@ -55,7 +50,7 @@ export interface ManifestsRemote {
   /** What a person sees: `git log --notes=kvm-gitops` in the clone, with the notes fetched. */
   log(): Promise<string>;
   /** From now on the remote takes commits and refuses notes, or takes both again. */
-  setNotesRefused(refused: boolean): void;
+  setNotesRefused(refused: boolean): Promise<void>;
 }
 
 /** Makes both in a folder, with `manifests-repo-template` in the clone and nothing committed yet. */
@@ -109,10 +104,10 @@ export async function createManifestsRemote(dir: string): Promise<ManifestsRemot
       await git('fetch', '--quiet', 'origin', `+${NOTES_REF}:${NOTES_REF}`);
       return git('log', '--notes=kvm-gitops', 'origin/main');
     },
-    setNotesRefused(refused) {
-      const hook = join(path, 'hooks', 'pre-receive');
-      if (refused) writeFileSync(hook, HOOK, { mode: 0o755 });
-      else if (existsSync(hook)) rmSync(hook);
+    async setNotesRefused(refused) {
+      // A hook would not do: the operator runs none of a local remote.
+      const setting = ['receive.hideRefs', ...(refused ? ['refs/notes'] : [])];
+      await run(['git', '-C', path, 'config', ...(refused ? [] : ['--unset']), ...setting]);
     },
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { type Dhcp, startDhcp } from './dhcp.ts';
 import { buildGuestImage, installBaseImage } from './guest.ts';
-import { lookAt, type SeenHost } from './host-view.ts';
+import { lookAt, type SeenHost, type SeenVm } from './host-view.ts';
 import { Lab } from './lab.ts';
 import { type CommitNote, createManifestsRemote, type ManifestsRemote } from './manifests-remote.ts';
 import {
@@ -19,6 +19,7 @@ import { waitFor } from './wait.ts';
 export const BASE_IMAGE = 'base.qcow2';
 export const WEBHOOK_SECRET = 'not much of a secret';
 const NOTE_TIMEOUT_MS = 60_000;
+const BOOT_TIMEOUT_MS = 120_000;
 const LOG_LINES_OF_A_FAILURE = 60;
 
 /** What operator.yaml says beside the lab's hosts and the remote. */
@@ -39,19 +40,19 @@ export interface Site {
   /** Where its HTTP server is by operator.yaml. */
   readonly url: string;
   /** Starts the operator; done when it answers. */
-  start(): Promise<void>;
+  readonly start: () => Promise<void>;
   /** Starts the operator; does not wait. */
-  spawn(): OperatorProcess;
+  readonly spawn: () => OperatorProcess;
   /** Writes operator.yaml again. */
-  configure(settings: Partial<Settings>): void;
+  readonly configure: (settings: Partial<Settings>) => void;
   /** Runs a command of the program to its end. */
-  cli(...args: readonly string[]): Promise<CliResult>;
+  readonly cli: (...args: readonly string[]) => Promise<CliResult>;
   /** What virsh shows on every host. */
-  look(): Promise<readonly SeenHost[]>;
+  readonly look: () => Promise<readonly SeenHost[]>;
   /** The note of a commit, once it says what is waited for. */
-  noteOf(sha: string, wanted: (note: CommitNote) => boolean): Promise<CommitNote>;
+  readonly noteOf: (sha: string, wanted: (note: CommitNote) => boolean) => Promise<CommitNote>;
   /** The note of a commit, once it says `applied`. */
-  applied(sha: string): Promise<CommitNote>;
+  readonly applied: (sha: string) => Promise<CommitNote>;
 }
 
 /** For the tests of one file: starts the lab, and the operator over a remote that is still empty; ends both. */
@@ -145,6 +146,17 @@ async function waitForNote(
   } catch (error) {
     throw new Error(`the note of ${sha} says:\n${last?.text ?? '(there is none)'}`, { cause: error });
   }
+}
+
+/** Waits until a VM has booted so often: a guest takes a lease each time. */
+export async function hasBooted({ lab, dhcp }: Site, vm: SeenVm, times: number): Promise<void> {
+  const [mac = ''] = vm.macs;
+  const answers = () =>
+    readFileSync(join(lab.dir, 'dhcp', 'log'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('DHCPACK') && line.includes(mac));
+  const isUp = () => answers().length >= times && dhcp.leases().some((lease) => lease.mac === mac);
+  await waitFor(`${vm.name} to boot ${times} times`, isUp, { timeoutMs: BOOT_TIMEOUT_MS });
 }
 
 /** The port is free now; nobody else is expected to take it in the moment until it is used. */

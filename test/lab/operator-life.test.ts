@@ -1,15 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { labAvailable } from './available.ts';
 import { diskHas, writeToDisk } from './guest-disk.ts';
 import { listenTo } from './host-events.ts';
 import { disorder, onlyOne, type SeenVm } from './host-view.ts';
-import { BASE_IMAGE, type Site, useSite } from './operator-fixture.ts';
+import { declare, undeclare } from './manifest-edits.ts';
+import { BASE_IMAGE, hasBooted, useSite } from './operator-fixture.ts';
 import { waitFor } from './wait.ts';
 
 const TEMPLATE_VMS = ['cache-1', 'db-1', 'db-2', 'web-1', 'web-2', 'web-3'];
-const BOOT_TIMEOUT_MS = 120_000;
 const HEAL_LIMIT_MS = 2000;
 
 describe.skipIf(!labAvailable().ok)(
@@ -37,8 +35,8 @@ describe.skipIf(!labAvailable().ok)(
       const { remote, lab, applied, look } = site();
       before = onlyOne(await look(), 'db-2');
       for (const { name } of before.mark?.volumes ?? []) await writeToDisk(lab.host('t02'), 'db-2', name);
-      remote.write('manifests/more.yaml', manifest('t03', 'web-4', 14));
-      removeDb2(site());
+      declare(remote, 'more.yaml', [{ host: 't03', name: 'web-4', address: 14, power: 'on' }]);
+      undeclare(remote, 'db.json', ['db-2']);
       addAndRemove = await remote.push('One more, one less');
       const { text, summary } = await applied(addAndRemove);
       expect(summary.done).toEqual({ create: 1, start: 1, remove: 1 });
@@ -93,15 +91,15 @@ describe.skipIf(!labAvailable().ok)(
 
     it('5: every commit gets a note, also those that came and went in one push or in quick succession', async () => {
       const { remote, applied, noteOf } = site();
-      remote.write('manifests/one.yaml', manifest('t01', 'one', 41, 'off'));
+      declare(remote, 'one.yaml', [{ host: 't01', name: 'one', address: 41 }]);
       const skipped = await remote.commit('Never on its own');
-      remote.write('manifests/two.yaml', manifest('t02', 'two', 42, 'off'));
+      declare(remote, 'two.yaml', [{ host: 't02', name: 'two', address: 42 }]);
       await applied(await remote.push('Two at once'));
       const note = await noteOf(skipped, ({ summary }) => summary.status === 'superseded');
       expect(note.text).toMatch(/^superseded: a newer commit took its place\n/);
 
       for (const number of [51, 52, 53, 54]) {
-        remote.write(`manifests/q${number}.yaml`, manifest('t03', `q${number}`, number, 'off'));
+        declare(remote, `q${number}.yaml`, [{ host: 't03', name: `q${number}`, address: number }]);
         await remote.push(`Quick ${number}`);
       }
       const commits = await remote.commits();
@@ -119,27 +117,3 @@ describe.skipIf(!labAvailable().ok)(
     });
   },
 );
-
-function manifest(host: string, name: string, address: number, power = 'on'): string {
-  return `- host: ${host}
-  vmspecs:
-    - { name: ${name}, ipaddress: 10.77.20.${address}, vcpus: 1, memoryGb: 0.25, power: ${power} }
-`;
-}
-
-function removeDb2({ remote }: Site): void {
-  const groups: { host: string }[] = JSON.parse(remote.read('manifests/db.json'));
-  const others = groups.filter(({ host }) => host !== 't02');
-  remote.write('manifests/db.json', JSON.stringify(others, null, 2));
-}
-
-/** A guest takes a lease each time that it boots. */
-async function hasBooted({ lab, dhcp }: Site, vm: SeenVm, times: number): Promise<void> {
-  const [mac = ''] = vm.macs;
-  const answers = () =>
-    readFileSync(join(lab.dir, 'dhcp', 'log'), 'utf8')
-      .split('\n')
-      .filter((line) => line.includes('DHCPACK') && line.includes(mac));
-  const isUp = () => answers().length >= times && dhcp.leases().some((lease) => lease.mac === mac);
-  await waitFor(`${vm.name} to boot ${times} times`, isUp, { timeoutMs: BOOT_TIMEOUT_MS });
-}

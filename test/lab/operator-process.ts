@@ -96,8 +96,7 @@ function start(args: readonly string[], { config, env }: ProgramOptions) {
 async function askStatus(url: string): Promise<StatusView> {
   const answer = await fetch(`${url}/api/status`, { signal: AbortSignal.timeout(5000) });
   if (!answer.ok) throw new Error(`status ${answer.status}`);
-  const view: unknown = await answer.json();
-  return view as StatusView;
+  return JSON.parse(await answer.text());
 }
 
 function rejection(signal: AbortSignal, message: string): Promise<never> {
