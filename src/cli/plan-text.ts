@@ -9,6 +9,7 @@ const SIGNS: Readonly<Record<StepKind, string>> = {
   start: '>',
   stop: '.',
   autostart: '~',
+  resize: '~',
   mark: '~',
   remove: '-',
   purge: '!',

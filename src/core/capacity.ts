@@ -70,14 +70,11 @@ function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): Host
     (vm) =>
       isOurs(vm) && vms.get(vm.name)?.host !== host.name && !context.leaving.has(`${host.name}/${vm.uuid}`),
   );
-  const there = new Map(host.vms.filter(isOurs).map((vm) => [vm.name, vm]));
   const used = sumLoads(running);
   const wanted = sumLoads([
     ...strangers,
     ...staying,
-    ...context.wanted
-      .filter(({ power, autostart }) => power !== 'off' || autostart)
-      .map((vm) => larger(vm, there.get(vm.name) ?? vm)),
+    ...context.wanted.filter(({ power, autostart }) => power !== 'off' || autostart),
   ]);
   const { reserve, ratio } = policy;
   return {
@@ -105,15 +102,6 @@ function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): Host
 /** It takes its share now, or will when the host boots. */
 function countsNow(vm: ObservedVm): boolean {
   return vm.power !== 'shutoff' || (vm.autostart && vm.mark?.state !== 'tombstone');
-}
-
-/** An existing VM is not made smaller, nor larger, by this version. */
-function larger(a: Load, b: Load): Load {
-  return {
-    vcpus: Math.max(a.vcpus, b.vcpus),
-    memoryMiB: Math.max(a.memoryMiB, b.memoryMiB),
-    maxMemoryMiB: Math.max(a.maxMemoryMiB, b.maxMemoryMiB),
-  };
 }
 
 function sumLoads(loads: readonly Load[]): Load {

@@ -5,9 +5,6 @@ import type { Held } from './step.ts';
 /** Where an existing VM is not as declared in a way that this version does not change. Only declared fields count. */
 export function differences(vm: DesiredVm, found: ObservedVm): Held[] {
   const changes = [
-    change('vcpus', found.vcpus, vm.vcpus),
-    change('memory MiB', found.memoryMiB, vm.memoryMiB),
-    change('max memory MiB', found.maxMemoryMiB, vm.maxMemoryMiB),
     ...vm.nics.map(({ mac }) => macChange(mac, found)),
     ...diskChanges(vm, found),
     ...found.disks.filter(({ target }) => target === 'vda').map((disk) => bootDiskChange(vm, disk)),
@@ -20,7 +17,7 @@ export function differences(vm: DesiredVm, found: ObservedVm): Held[] {
       vm: vm.name,
       because: 'change',
       kind: 'update',
-      reason: `${changes.join(', ')}: this version does not change an existing VM; do it on ${vm.host}, or put git back`,
+      reason: `${changes.join(', ')}: this version does not change the disks and cards of an existing VM; do it on ${vm.host}, or put git back`,
     },
   ];
 }

@@ -11,6 +11,7 @@ const PAST_TENSE: Readonly<Record<StepKind, string>> = {
   start: 'started',
   stop: 'stopped',
   autostart: 'set autostart of',
+  resize: 'resized',
   mark: 'marked',
   remove: 'removed',
   restore: 'restored',
@@ -79,6 +80,9 @@ function outcomeLines(report: Report): readonly string[] {
     ...report.held.map(
       (held) =>
         `  held ${held.kind} of ${held.vm} on ${held.host} (${held.because}): ${oneLine(held.reason)}`,
+    ),
+    ...(report.pendingRestart ?? []).map(
+      ({ host, vm, reason }) => `  pending restart of ${vm} on ${host}: ${reason}`,
     ),
     ...(report.confirmation === undefined
       ? []
@@ -170,6 +174,7 @@ function summarise(reports: readonly Report[], last: Report): Record<string, unk
     failed: last.steps.filter(isFailed).length,
     held: last.held.length,
     issues: last.issues.length,
+    pendingRestart: last.pendingRestart?.length ?? 0,
     unknownHosts: last.unknownHosts.map(({ host }) => host),
     ...(last.confirmation !== undefined && { confirmation: last.confirmation }),
     ...(last.supersededBy !== undefined && { supersededBy: last.supersededBy }),

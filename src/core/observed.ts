@@ -1,4 +1,5 @@
 import type { Mark, VolumeRef } from './mark.ts';
+import type { Size } from './size.ts';
 
 /** What the hosts showed when they were last asked. */
 export interface ObservedState {
@@ -66,6 +67,8 @@ export interface ObservedVm {
   readonly vcpus: number;
   readonly memoryMiB: number;
   readonly maxMemoryMiB: number;
+  /** As it runs now, which may differ from the definition; absent while it does not run. */
+  readonly live?: Size;
   readonly macs: readonly string[];
   readonly disks: readonly ObservedDisk[];
   /** Present: ours, or that of another cluster's operator; see `mark.cluster`. */

@@ -14,6 +14,7 @@ import {
   strangerProblem,
   takenMac,
 } from './plan-obstacles.ts';
+import { sizeChange, sizeOf } from './size.ts';
 import type { CreateStep, Step, Verdict } from './step.ts';
 
 interface WantedContext extends PlanContext {
@@ -83,6 +84,8 @@ function planExisting(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Want
       });
     }
   }
+  const resize = sizeChange(found, vm);
+  if (resize !== undefined) steps.push({ ...base, kind: 'resize', reason: resize, to: sizeOf(vm) });
   if (vm.power === 'on' && found.power === 'shutoff') {
     steps.push({
       ...base,

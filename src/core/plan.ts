@@ -20,7 +20,7 @@ export interface PlanContext {
  *   -------|--------------------------|-----------------------------------------------------------
  *   yes    | no                       | create, then start (power: on)
  *   yes    | ours, building           | create again: an earlier try was cut short
- *   yes    | ours, ready              | start or stop to match `power`; autostart; mark
+ *   yes    | ours, ready              | resize; start or stop to match `power`; autostart; mark
  *   yes    | ours, tombstone          | restore, then start (power: on)
  *   yes    | ours, on another host    | held: a move
  *   yes    | ours, on two hosts       | held: conflict

@@ -1,4 +1,5 @@
 import type { Issue } from './issue.ts';
+import type { PendingRestart } from './size.ts';
 import type { Held, StepKind } from './step.ts';
 
 /** One commit of the manifests repository. */
@@ -46,6 +47,8 @@ export interface Report {
   readonly held: readonly Held[];
   readonly issues: readonly Issue[];
   readonly unknownHosts: readonly { readonly host: string; readonly reason: string }[];
+  /** VMs that show a change only from their next start on. */
+  readonly pendingRestart?: readonly PendingRestart[];
   /** For `kvm-gitops confirm`. */
   readonly confirmation?: string;
   /** The newer commit, when superseded. */

@@ -1,5 +1,6 @@
 import type { DesiredVm } from './desired.ts';
 import type { Mark } from './mark.ts';
+import type { Size } from './size.ts';
 
 interface StepBase {
   readonly host: string;
@@ -32,6 +33,11 @@ export interface AutostartStep extends StepBase {
   readonly kind: 'autostart';
   readonly enabled: boolean;
 }
+/** Changes processors and memory: in the definition, and at once in the running VM as far as it takes them. */
+export interface ResizeStep extends StepBase {
+  readonly kind: 'resize';
+  readonly to: Size;
+}
 /** Rewrites our mark; nothing that runs is touched. */
 export interface MarkStep extends StepBase {
   readonly kind: 'mark';
@@ -59,6 +65,7 @@ export type Step =
   | StartStep
   | StopStep
   | AutostartStep
+  | ResizeStep
   | MarkStep
   | RemoveStep
   | RestoreStep

@@ -2,6 +2,7 @@ import type { DomainDefinition } from '../core/domain-definition.ts';
 import type { VolumeRef } from '../core/mark.ts';
 import type { KnownHost, ObservedDisk, ObservedVm, ObservedVolume, PowerState } from '../core/observed.ts';
 import { volumeKey } from '../core/observed.ts';
+import type { Size } from '../core/size.ts';
 import { type DomainState, domainStateName } from '../libvirt/domains.ts';
 import { isLibvirtError } from '../libvirt/errors.ts';
 import type { Libvirt } from '../libvirt/libvirt.ts';
@@ -37,7 +38,7 @@ async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptio
     domains.list({ signal }),
     domains.list({ autostart: true, signal }),
     domains.list({ persistent: false, signal }),
-    domains.stats({ state: true, block: true }, { nowait: true, signal }),
+    domains.stats({ state: true, balloon: true, vcpu: true, block: true }, { nowait: true, signal }),
   ]);
   const found = await Promise.all(all.map((domain) => definitions.read(client, domain, signal)));
   const autostart = new Set(autostarted.map(({ uuid }) => uuid));
@@ -49,6 +50,7 @@ async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptio
     .map((definition) => ({
       ...definition,
       disks: withSizes(definition.disks, params.get(definition.uuid) ?? {}),
+      ...liveSize(params.get(definition.uuid) ?? {}),
       power: powerOf(params.get(definition.uuid)),
       persistent: !passing.has(definition.uuid),
       autostart: autostart.has(definition.uuid),
@@ -65,6 +67,20 @@ const POWER: Readonly<Partial<Record<DomainState, PowerState>>> = {
 
 function powerOf(params: TypedParams | undefined): PowerState {
   return POWER[domainStateName(Number(params?.['state.state'] ?? 0))] ?? 'other';
+}
+
+/** Of a running VM; a busy one may not tell, and then nothing is known to differ. */
+function liveSize(params: TypedParams): { live?: Size } {
+  const { 'vcpu.current': vcpus, 'balloon.current': memory, 'balloon.maximum': maximum } = params;
+  if (powerOf(params) !== 'running' || vcpus === undefined || memory === undefined || maximum === undefined)
+    return {};
+  return {
+    live: {
+      vcpus: Number(vcpus),
+      memoryMiB: Math.round(Number(memory) / 1024),
+      maxMemoryMiB: Math.round(Number(maximum) / 1024),
+    },
+  };
 }
 
 function withSizes(disks: DomainDefinition['disks'], params: TypedParams): ObservedDisk[] {

@@ -48,6 +48,8 @@ export async function recordSkippedCommits(deps: RecordDeps, head: Revision): Pr
 /** Idle passes are not written down: only what was done, or a judgement that changed. */
 function isNews(previous: Report | undefined, report: Report): boolean {
   if (previous === undefined || report.steps.length > 0) return true;
+  // A look at the hosts that a newer commit cut short takes back nothing of what was applied before.
+  if (report.status === 'superseded' && previous.status === 'applied') return false;
   return judgement(previous) !== judgement(report);
 }
 
@@ -59,15 +61,19 @@ function judgement({
   unknownHosts,
   confirmation,
   supersededBy,
+  pendingRestart,
   error,
 }: Report): string {
   const unknown = unknownHosts.map(({ host }) => host).toSorted();
   const settled = [
-    ...held.map((one) => ({ ...one, reason: withoutNumbers(one.reason) })),
+    // A wait between two tries says nothing that the failed try has not said.
+    ...held
+      .filter(({ because }) => because !== 'retry')
+      .map((one) => ({ ...one, reason: withoutNumbers(one.reason) })),
     ...issues.map((one) => ({ ...one, message: withoutNumbers(one.message) })),
     error && { code: error.code, message: withoutNumbers(error.message) },
   ];
-  return JSON.stringify({ status, settled, unknown, confirmation, supersededBy });
+  return JSON.stringify({ status, settled, unknown, confirmation, supersededBy, pendingRestart });
 }
 
 /** The number in `web-1` stays: it is a name. */

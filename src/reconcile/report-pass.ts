@@ -2,6 +2,7 @@ import type { DesiredState } from '../core/desired.ts';
 import type { Issue } from '../core/issue.ts';
 import type { ObservedState } from '../core/observed.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
+import { pendingRestarts } from '../core/size.ts';
 import type { Plan } from '../core/step.ts';
 import { ERRORS, errorMessage, OperatorError } from '../errors.ts';
 import type { Snapshot } from '../ports.ts';
@@ -45,6 +46,12 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
   }
   const { plan, steps } = findings;
   const unknown = unknownHosts(findings.desired, findings.observed);
+  const unwell = new Set(
+    steps.filter(({ outcome }) => outcome !== 'done').map(({ host, vm }) => `${host}/${vm}`),
+  );
+  const waiting = pendingRestarts(findings.desired.vms, findings.observed).filter(
+    ({ host, vm }) => !unwell.has(`${host}/${vm}`),
+  );
   const newer = steps.some(({ outcome }) => outcome === 'skipped') ? supersededBy(facts.signal) : undefined;
   return {
     ...empty,
@@ -59,6 +66,7 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
     steps,
     held: plan.held,
     unknownHosts: unknown.map(({ host, reason }) => ({ host, reason })),
+    ...(waiting.length > 0 && { pendingRestart: waiting }),
     ...(plan.confirmation !== undefined && { confirmation: plan.confirmation }),
     ...(newer !== undefined && { supersededBy: newer }),
   };

@@ -11,11 +11,13 @@ const WEB = 'manifests/web.yaml';
 let operator: Running | undefined;
 
 async function startOperator(): Promise<Running> {
-  operator = site.start(['run']);
-  await waitFor('the first pass', async () => (await fetch(`http://127.0.0.1:${site.port}/readyz`)).ok, {
-    timeoutMs: 30_000,
+  const running = site.start(['run']);
+  operator = running;
+  const isReady = async () => (await fetch(`http://127.0.0.1:${site.port}/readyz`)).ok;
+  await waitFor('the first pass', isReady, { timeoutMs: 15_000 }).catch((cause: unknown) => {
+    throw new Error(`it never became ready:\n${running.stderr()}`, { cause });
   });
-  return operator;
+  return running;
 }
 
 function end(running: Running, signal: NodeJS.Signals = 'SIGTERM') {

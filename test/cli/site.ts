@@ -160,6 +160,7 @@ git: { remote: ${remote} }
 ssh: { key: ${operatorKey}, knownHosts: ${knownHosts} }
 hosts:
 ${lines.join('')}http: { listen: '127.0.0.1:${port}' }
+log: { level: debug }
 `;
 }
 

@@ -112,11 +112,11 @@ describe('the capacity of a host', () => {
       wanted: 2048,
     },
     {
-      name: 'a VM as it is, where git has it smaller',
+      name: 'a VM as git has it, where that is smaller: it is made smaller',
       git: [desiredVm(gib(1))],
       vms: [observedVm()],
       used: 2048,
-      wanted: 2048,
+      wanted: 1024,
     },
     {
       name: 'a VM as git has it, where that is larger',

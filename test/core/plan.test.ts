@@ -293,10 +293,23 @@ const inGit: readonly Row[] = [
   },
   {
     name: 'says what it does not change on an existing VM, and goes on with the rest',
-    git: [desiredVm({ vcpus: 4 })],
+    git: [
+      desiredVm({ dataDisks: [{ target: 'vdb', pool: 'default', volume: 'web-vdb.qcow2', sizeGiB: 1 }] }),
+    ],
     hosts: on(observedVm({ power: 'shutoff' })),
     steps: ['start web on a'],
     held: ['change: update web on a'],
+  },
+  {
+    name: 'resizes a VM before it is started',
+    git: [desiredVm({ vcpus: 4 })],
+    hosts: on(observedVm({ power: 'shutoff' })),
+    steps: ['resize web on a', 'start web on a'],
+  },
+  {
+    name: 'resizes nothing whose definition is right and which only runs with another size',
+    git: [desiredVm()],
+    hosts: on(observedVm({ live: { vcpus: 1, memoryMiB: 1024, maxMemoryMiB: 1024 } })),
   },
   {
     name: 'creates nothing where the base image is missing',

@@ -48,6 +48,8 @@ function changeOf(step: Exclude<Step, { kind: 'create' | 'purge' }>): Partial<Ob
       return { power: 'shutoff' };
     case 'autostart':
       return { autostart: step.enabled };
+    case 'resize':
+      return step.to;
     case 'mark':
       return { mark: step.mark };
     case 'remove':

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { labAvailable } from './available.ts';
-import { disorder } from './host-view.ts';
+import { disorder, onlyOne } from './host-view.ts';
 import { declare } from './manifest-edits.ts';
 import { BASE_IMAGE, freePort, type Site, useSite, WEBHOOK_SECRET } from './operator-fixture.ts';
 import { waitFor } from './wait.ts';
@@ -79,9 +79,12 @@ describe.skipIf(!labAvailable().ok)('a running operator, each test going on wher
     for (const name of ['quiet-1', 'quiet-2']) {
       declare(remote, `${name}.yaml`, [{ host: 't02', name, address: 70 + shas.length }]);
       shas.push(await remote.push(`Add ${name}`));
-      const isMade = async () =>
-        (await look()).some(({ vms }) => vms.some((vm) => vm.name === name && vm.mark?.state === 'ready'));
-      await waitFor(`${name} to be made`, isMade, { timeoutMs: 30_000 });
+      const isApplied = async () => {
+        const { lastReport } = await operator.status();
+        return lastReport?.revision.sha === shas.at(-1) && lastReport?.status === 'applied';
+      };
+      await waitFor(`${name} to be made`, isApplied, { timeoutMs: 30_000 });
+      expect(onlyOne(await look(), name).mark?.state).toBe('ready');
     }
     const refused = () => operator.log().includes(REFUSED_NOTES);
     await waitFor('a word on the notes', refused, { timeoutMs: 30_000 });

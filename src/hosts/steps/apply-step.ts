@@ -6,6 +6,7 @@ import { requireOwned, writeMark } from './owned.ts';
 import { start, stop } from './power.ts';
 import { purge } from './purge.ts';
 import { remove, restore } from './remove.ts';
+import { resize } from './resize.ts';
 
 /** Makes one change on the host. Safe to repeat; throws where the host does not show the result. */
 export function applyStep(context: StepContext, step: Step): Promise<void> {
@@ -18,6 +19,8 @@ export function applyStep(context: StepContext, step: Step): Promise<void> {
       return stop(context, step);
     case 'autostart':
       return setAutostart(context, step);
+    case 'resize':
+      return resize(context, step);
     case 'mark':
       return rewriteMark(context, step);
     case 'remove':

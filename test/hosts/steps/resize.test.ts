@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { pendingRestarts } from '../../../src/core/size.ts';
+import { desiredState, desiredVm } from '../../builders.ts';
+import { ours, useBench } from '../bench.ts';
+
+const bench = useBench();
+const small = { vcpus: 1, memoryMiB: 1024, maxMemoryMiB: 2048 };
+const large = { vcpus: 4, memoryMiB: 4096, maxMemoryMiB: 8192 };
+
+function web(size: typeof small, power: 'on' | 'off') {
+  return desiredState([desiredVm({ ...size, power, autostart: false })]);
+}
+
+describe('resize', () => {
+  it.each([
+    { what: 'grows', from: small, to: large },
+    { what: 'shrinks', from: large, to: small },
+    {
+      what: 'changes the memory below an unchanged maximum of',
+      from: large,
+      to: { ...large, memoryMiB: 2048 },
+    },
+  ])('$what a VM that is off', async ({ from, to }) => {
+    await bench.converge(web(from, 'off'));
+    expect(await bench.converge(web(to, 'off'))).toEqual(['resize web']);
+    expect(ours(await bench.observe())).toMatchObject(to);
+  });
+
+  it('gives a running VM what it takes at once, and says what waits for its next start', async () => {
+    await bench.converge(web(large, 'on'));
+    const wanted = web({ ...large, vcpus: 6, memoryMiB: 5120 }, 'on');
+    expect(await bench.converge(wanted)).toEqual(['resize web']);
+    const host = await bench.observe();
+    expect(ours(host).live).toEqual({ ...large, memoryMiB: 5120 });
+    expect(pendingRestarts(wanted.vms, { hosts: new Map([['a', host]]) })).toEqual([
+      { host: 'a', vm: 'web', reason: 'vcpus 4 -> 6' },
+    ]);
+  });
+
+  it('shows nothing pending once the VM was started anew', async () => {
+    await bench.converge(web(small, 'on'));
+    await bench.converge(web(large, 'on'));
+    bench.host.powerOff('web');
+    expect(await bench.converge(web(large, 'on'))).toEqual(['start web']);
+    const host = await bench.observe();
+    expect(pendingRestarts(web(large, 'on').vms, { hosts: new Map([['a', host]]) })).toEqual([]);
+  });
+
+  it('is safe to repeat', async () => {
+    await bench.converge(web(small, 'on'));
+    const { steps } = await bench.plan(web(large, 'on'));
+    await bench.apply([...steps, ...steps]);
+    expect(ours(await bench.observe())).toMatchObject(large);
+  });
+});
