@@ -85,6 +85,9 @@ function reportText(report: ReportView): string {
     ...report.held.map(
       ({ kind, vm, host, because, reason }) => `  held ${kind} of ${vm} on ${host} (${because}): ${reason}`,
     ),
+    ...(report.pendingRestart ?? []).map(({ host, vm, reason }) =>
+      colors.yellow(`  pending restart of ${vm} on ${host}: ${reason}`),
+    ),
     ...(report.error === undefined ? [] : [colors.red(`  ${report.error.code}: ${report.error.message}`)]),
     ...(report.confirmation === undefined
       ? []

@@ -40,6 +40,8 @@ export interface ReportView {
   readonly held: readonly Held[];
   readonly issues: readonly Issue[];
   readonly unknownHosts: Report['unknownHosts'];
+  /** VMs that show a change only from their next start on. */
+  readonly pendingRestart?: Report['pendingRestart'];
   readonly confirmation?: string;
   readonly supersededBy?: string;
   readonly inForce?: string;
@@ -114,6 +116,7 @@ export function statusView(facts: StatusFacts): StatusView {
 
 function viewReport(report: Report): ReportView {
   const { status, startedAt, durationMs, trigger, confirmation, supersededBy, inForce, error } = report;
+  const pendingRestart = report.pendingRestart?.map(({ host, vm, reason }) => ({ host, vm, reason }));
   const { sha, subject, author, date } = report.revision;
   return {
     revision: { sha, subject: redactText(subject), author, date },
@@ -131,6 +134,7 @@ function viewReport(report: Report): ReportView {
     })),
     issues: report.issues.map(viewIssue),
     unknownHosts: report.unknownHosts.map(({ host, reason }) => ({ host, reason: redactText(reason) })),
+    ...(pendingRestart !== undefined && { pendingRestart }),
     ...(confirmation !== undefined && { confirmation }),
     ...(supersededBy !== undefined && { supersededBy }),
     ...(inForce !== undefined && { inForce }),

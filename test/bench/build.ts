@@ -26,9 +26,17 @@ export async function benchBuild(): Promise<readonly Figure[]> {
     const ratio = scriptMs / operatorMs;
     const count = lab.hosts.length * VMS_PER_HOST;
     return [
-      { what: `${count} VMs to running on 3 hosts: git push begun -> commit applied`, value: showMs(operatorMs) },
+      {
+        what: `${count} VMs to running on 3 hosts: git push begun -> commit applied`,
+        value: showMs(operatorMs),
+      },
       { what: 'the same by ssh: virt-clone, setmaxmem, setmem, start, in turn', value: showMs(scriptMs) },
-      { what: 'script : operator', value: showTimes(ratio), goal: `>= ${GOAL_RATIO} x`, met: ratio >= GOAL_RATIO },
+      {
+        what: 'script : operator',
+        value: showTimes(ratio),
+        goal: `>= ${GOAL_RATIO} x`,
+        met: ratio >= GOAL_RATIO,
+      },
     ];
   });
 }
@@ -70,13 +78,23 @@ async function byScript(lab: Lab): Promise<number> {
 
 /** A connection of its own for each command. */
 async function ssh({ operatorKey, knownHosts }: Lab, host: LabHost, argv: readonly string[]): Promise<void> {
-  const options = ['-F', 'none', '-i', operatorKey, '-o', `UserKnownHostsFile=${knownHosts}`, '-o', 'BatchMode=yes'];
+  const options = [
+    '-F',
+    'none',
+    '-i',
+    operatorKey,
+    '-o',
+    `UserKnownHostsFile=${knownHosts}`,
+    '-o',
+    'BatchMode=yes',
+  ];
   await run(['ssh', ...options, `root@${host.address}`, ...argv]);
 }
 
 async function requireRunning(host: LabHost): Promise<void> {
   const running = (await host.virsh('list', '--name')).split('\n').filter((name) => name.includes('-vm-'));
-  if (running.length !== VMS_PER_HOST) throw new Error(`${host.name} runs ${running.length} VMs of ${VMS_PER_HOST}`);
+  if (running.length !== VMS_PER_HOST)
+    throw new Error(`${host.name} runs ${running.length} VMs of ${VMS_PER_HOST}`);
 }
 
 /** The VM that a script copies: shut off, with the same content on a raw disk. */
@@ -102,10 +120,12 @@ async function installOriginal(host: LabHost): Promise<void> {
 }
 
 async function removeAll(host: LabHost): Promise<void> {
-  for (const name of (await host.virsh('list', '--name')).split('\n').filter(Boolean)) await host.virsh('destroy', name);
+  for (const name of (await host.virsh('list', '--name')).split('\n').filter(Boolean))
+    await host.virsh('destroy', name);
   for (const name of (await host.virsh('list', '--all', '--name')).split('\n').filter(Boolean)) {
     await host.virsh('undefine', name);
-    for (const file of [`${name}.img`, `${name}-vda.qcow2`]) rmSync(join(host.poolDir, file), { force: true });
+    for (const file of [`${name}.img`, `${name}-vda.qcow2`])
+      rmSync(join(host.poolDir, file), { force: true });
   }
   await host.virsh('pool-refresh', 'default');
 }

@@ -56,7 +56,9 @@ export async function benchFleet(): Promise<readonly Figure[]> {
 }
 
 async function desiredOf(config: Config): Promise<DesiredState> {
-  const { files } = await openMirror(config, createLogger({ level: 'error' })).fetch(AbortSignal.timeout(60_000));
+  const { files } = await openMirror(config, createLogger({ level: 'error' })).fetch(
+    AbortSignal.timeout(60_000),
+  );
   const built = buildDesired(files, buildContext(config));
   if (!built.ok) throw new Error(built.issues[0]?.message);
   return built.desired;
@@ -65,7 +67,9 @@ async function desiredOf(config: Config): Promise<DesiredState> {
 /** Leaves the hosts as the operator would have made them, without the hour of SSH that it would take. */
 async function populate(simulator: Simulator, desired: DesiredState, commit: string): Promise<void> {
   const empty = simulator.hosts.map(({ name }) =>
-    knownHost(name, [], { volumes: new Map([[`default/${BASE_IMAGE}`, { capacity: GIB, allocation: GIB }]]) }),
+    knownHost(name, [], {
+      volumes: new Map([[`default/${BASE_IMAGE}`, { capacity: GIB, allocation: GIB }]]),
+    }),
   );
   const { steps } = plan(desired, observedState(...empty), { now: new Date(), commit });
   for (const step of steps) if (step.kind === 'create') make(simulator, step);
@@ -136,6 +140,10 @@ function figuresOf({ connectMs, first, steady, wholeMs, sides, peakMiB }: Measur
     { what: 'of a pass: the operator, by a CPU profile', value: showMs(operatorMs) },
     { what: 'of a pass: the simulated libvirtd', value: showMs(simulatorMs) },
     { what: 'of a pass: SSH and the event loop, of both sides', value: showMs(eitherMs) },
-    { what: 'peak memory of the process, both sides in it', value: showMiB(peakMiB), ...atMost(GOAL_MIB, peakMiB, showMiB) },
+    {
+      what: 'peak memory of the process, both sides in it',
+      value: showMiB(peakMiB),
+      ...atMost(GOAL_MIB, peakMiB, showMiB),
+    },
   ];
 }

@@ -24,7 +24,10 @@ export async function benchIdlePass(): Promise<readonly Figure[]> {
       await operator.idle();
       const { passMs, wholeMs, virshMs } = await alternate(operator, connections);
       return [
-        { what: `create ${3 * VMS_PER_HOST} VMs, off, in one commit`, value: showMs(created.report.durationMs) },
+        {
+          what: `create ${3 * VMS_PER_HOST} VMs, off, in one commit`,
+          value: showMs(created.report.durationMs),
+        },
         ...judgedFigures(passMs, virshMs),
         { what: 'the whole pass, with git fetch and record, median', value: showMs(median(wholeMs)) },
       ];
@@ -44,8 +47,15 @@ function judgedFigures(passMs: readonly number[], virshMs: readonly number[]): r
       ...atMost(GOAL_MS, median(passMs), showMs),
     },
     { what: 'the same, p90', value: showMs(percentile(passMs, 90)) },
-    { what: 'virsh domstats on each, open SSH connections, in parallel, median', value: showMs(median(virshMs)) },
-    { what: 'observe + plan : virsh domstats', value: showTimes(ratio), ...atMost(GOAL_RATIO, ratio, showTimes) },
+    {
+      what: 'virsh domstats on each, open SSH connections, in parallel, median',
+      value: showMs(median(virshMs)),
+    },
+    {
+      what: 'observe + plan : virsh domstats',
+      value: showTimes(ratio),
+      ...atMost(GOAL_RATIO, ratio, showTimes),
+    },
   ];
 }
 
@@ -67,4 +77,3 @@ async function alternate(operator: WatchedOperator, connections: readonly SshCon
   }
   return { passMs, wholeMs, virshMs };
 }
-

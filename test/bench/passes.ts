@@ -53,7 +53,8 @@ export async function startWatched(
     service,
     passes,
     applied,
-    idle: async () => void (await waitFor('the operator to be idle', isIdle, { timeoutMs: TIMEOUT_MS, intervalMs: 2 })),
+    idle: async () =>
+      void (await waitFor('the operator to be idle', isIdle, { timeoutMs: TIMEOUT_MS, intervalMs: 2 })),
     pass: () => {
       const before = passes.length;
       service.ask('bench');

@@ -65,7 +65,9 @@ function fleetOf(
 ): { readonly desired: DesiredState; readonly observed: ObservedState } {
   const fleet = Array.from({ length: size / VMS_PER_HOST }, (_, index) => {
     const host = `host-${index}`;
-    const vms = Array.from({ length: VMS_PER_HOST }, (_vm, at) => desiredVm({ name: `${host}-vm-${at}`, host }));
+    const vms = Array.from({ length: VMS_PER_HOST }, (_vm, at) =>
+      desiredVm({ name: `${host}-vm-${at}`, host }),
+    );
     return { host, vms };
   });
   const vms = fleet.flatMap((one) => one.vms);

@@ -74,7 +74,11 @@ interface PushSample {
   readonly noteLag: number;
 }
 
-async function measurePushes({ remote }: BenchSite, operator: WatchedOperator, calls: Calls): Promise<PushSample[]> {
+async function measurePushes(
+  { remote }: BenchSite,
+  operator: WatchedOperator,
+  calls: Calls,
+): Promise<PushSample[]> {
   const samples: PushSample[] = [];
   for (let count = 1; count <= PUSHES; count++) {
     await operator.idle();
@@ -84,7 +88,11 @@ async function measurePushes({ remote }: BenchSite, operator: WatchedOperator, c
     const calledAt = calls.first.find((call) => call.sha === sha)?.at ?? Number.NaN;
     await operator.idle();
     const noteAt = statSync(join(remote.path, 'refs/notes/kvm-gitops')).mtimeMs;
-    samples.push({ fromReturn: calledAt - returnedAt, fromRefMoved: calledAt - refMovedAt, noteLag: noteAt - recordedAt });
+    samples.push({
+      fromReturn: calledAt - returnedAt,
+      fromRefMoved: calledAt - refMovedAt,
+      noteLag: noteAt - recordedAt,
+    });
   }
   return samples;
 }
@@ -94,11 +102,21 @@ function pushFigures(samples: readonly PushSample[]): readonly Figure[] {
   const fromRefMoved = samples.map((sample) => sample.fromRefMoved);
   const p50 = median(fromReturn);
   return [
-    { what: `git push returned -> first libvirt call, p50 of ${samples.length}`, value: showMs(p50), ...atMost(GOAL_MS, p50, showMs) },
+    {
+      what: `git push returned -> first libvirt call, p50 of ${samples.length}`,
+      value: showMs(p50),
+      ...atMost(GOAL_MS, p50, showMs),
+    },
     { what: 'git push returned -> first libvirt call, p99', value: showMs(percentile(fromReturn, 99)) },
     { what: 'branch moved in the remote -> first libvirt call, p50', value: showMs(median(fromRefMoved)) },
-    { what: 'branch moved in the remote -> first libvirt call, p99', value: showMs(percentile(fromRefMoved, 99)) },
-    { what: 'commit applied -> note in the remote, p50', value: showMs(median(samples.map(({ noteLag }) => noteLag))) },
+    {
+      what: 'branch moved in the remote -> first libvirt call, p99',
+      value: showMs(percentile(fromRefMoved, 99)),
+    },
+    {
+      what: 'commit applied -> note in the remote, p50',
+      value: showMs(median(samples.map(({ noteLag }) => noteLag))),
+    },
   ];
 }
 
@@ -113,7 +131,10 @@ async function measureDeliveries(operator: WatchedOperator, calls: Calls): Promi
     const { status } = await fetch(`${operator.service.address}/webhook`, { method: 'POST', body, headers });
     const acceptedAt = Date.now();
     if (status !== 202) throw new Error(`the webhook answered ${status}`);
-    const calledAt = await waitFor('the first call', () => calls.first[before]?.at, { timeoutMs: 10_000, intervalMs: 2 });
+    const calledAt = await waitFor('the first call', () => calls.first[before]?.at, {
+      timeoutMs: 10_000,
+      intervalMs: 2,
+    });
     samples.push(calledAt - acceptedAt);
   }
   return samples;
@@ -121,7 +142,10 @@ async function measureDeliveries(operator: WatchedOperator, calls: Calls): Promi
 
 function deliveryFigures(samples: readonly number[]): readonly Figure[] {
   return [
-    { what: `webhook accepted -> first libvirt call, p50 of ${samples.length}`, value: showMs(median(samples)) },
+    {
+      what: `webhook accepted -> first libvirt call, p50 of ${samples.length}`,
+      value: showMs(median(samples)),
+    },
     { what: 'webhook accepted -> first libvirt call, p99', value: showMs(percentile(samples, 99)) },
   ];
 }

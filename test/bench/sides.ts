@@ -20,13 +20,15 @@ export async function timeBySide(work: () => Promise<void>): Promise<SideTimes> 
   const { profile } = await session.post('Profiler.stop');
   session.disconnect();
 
-  const parents = new Map(profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])));
+  const parents = new Map(
+    profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])),
+  );
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const sideOf = (id: number | undefined): Side => {
     for (let at = id; at !== undefined; at = parents.get(at)) {
       const url = nodes.get(at)?.callFrame.url ?? '';
       if (url.includes('/src/simulator/')) return 'simulatorMs';
-      if (url.includes('/src/')  && !url.includes('/node_modules/')) return 'operatorMs';
+      if (url.includes('/src/') && !url.includes('/node_modules/')) return 'operatorMs';
     }
     return 'eitherMs';
   };

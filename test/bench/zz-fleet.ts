@@ -19,10 +19,52 @@ import { type SideTimes, timeBySide } from './sides.ts';
 import { BASE_IMAGE, createBenchSite, writeFleet } from './site.ts';
 
 const HOSTS = Number(process.env['N'] ?? 1000);
+
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
-const st = (w: string) => { const b = process.memoryUsage(); (globalThis as any).gc?.(); (globalThis as any).gc?.(); const m = process.memoryUsage(); const f=(x:number)=>Math.round(x/1048576); console.log(w, 'before gc rss', f(b.rss), 'heap', f(b.heapUsed),'/',f(b.heapTotal), 'ext', f(b.external), '| after rss', f(m.rss), 'heap', f(m.heapUsed), 'ext', f(m.external), 'ab', f(m.arrayBuffers), 'max', f(process.resourceUsage().maxRSS*1024)); };
-const prof = async (n: string, w: () => Promise<unknown>) => { if (!process.env['PROF']) { await w(); return; } const s = new Session(); s.connect(); await s.post('Profiler.enable'); await s.post('Profiler.start'); await w(); const { profile } = await s.post('Profiler.stop'); writeFileSync(`/tmp/prof-${n}.json`, JSON.stringify(profile)); s.disconnect(); };
+
+const st = (w: string) => {
+  const b = process.memoryUsage();
+  (globalThis as any).gc?.();
+  (globalThis as any).gc?.();
+  const m = process.memoryUsage();
+  const f = (x: number) => Math.round(x / 1048576);
+  console.log(
+    w,
+    'before gc rss',
+    f(b.rss),
+    'heap',
+    f(b.heapUsed),
+    '/',
+    f(b.heapTotal),
+    'ext',
+    f(b.external),
+    '| after rss',
+    f(m.rss),
+    'heap',
+    f(m.heapUsed),
+    'ext',
+    f(m.external),
+    'ab',
+    f(m.arrayBuffers),
+    'max',
+    f(process.resourceUsage().maxRSS * 1024),
+  );
+};
+const prof = async (n: string, w: () => Promise<unknown>) => {
+  if (!process.env['PROF']) {
+    await w();
+    return;
+  }
+  const s = new Session();
+  s.connect();
+  await s.post('Profiler.enable');
+  await s.post('Profiler.start');
+  await w();
+  const { profile } = await s.post('Profiler.stop');
+  writeFileSync(`/tmp/prof-${n}.json`, JSON.stringify(profile));
+  s.disconnect();
+};
 const VMS_PER_HOST = 20;
 const STEADY_PASSES = 5;
 const GOAL_MS = 5000;
@@ -62,7 +104,9 @@ export async function benchFleet(): Promise<readonly Figure[]> {
 }
 
 async function desiredOf(config: Config): Promise<DesiredState> {
-  const { files } = await openMirror(config, createLogger({ level: 'error' })).fetch(AbortSignal.timeout(60_000));
+  const { files } = await openMirror(config, createLogger({ level: 'error' })).fetch(
+    AbortSignal.timeout(60_000),
+  );
   const built = buildDesired(files, buildContext(config));
   if (!built.ok) throw new Error(built.issues[0]?.message);
   return built.desired;
@@ -71,7 +115,9 @@ async function desiredOf(config: Config): Promise<DesiredState> {
 /** Leaves the hosts as the operator would have made them, without the hour of SSH that it would take. */
 async function populate(simulator: Simulator, desired: DesiredState, commit: string): Promise<void> {
   const empty = simulator.hosts.map(({ name }) =>
-    knownHost(name, [], { volumes: new Map([[`default/${BASE_IMAGE}`, { capacity: GIB, allocation: GIB }]]) }),
+    knownHost(name, [], {
+      volumes: new Map([[`default/${BASE_IMAGE}`, { capacity: GIB, allocation: GIB }]]),
+    }),
   );
   const { steps } = plan(desired, observedState(...empty), { now: new Date(), commit });
   for (const step of steps) if (step.kind === 'create') make(simulator, step);
@@ -106,8 +152,12 @@ async function measure({ deps, links }: Operator, passes: readonly PassTimes[]):
     await reconcile(deps, { trigger: 'bench', signal: new AbortController().signal });
     wholeMs.push(performance.now() - passBegan);
   };
-  await prof('first', once); st('first');
-  for (let round = 0; round < STEADY_PASSES; round++) { await prof('steady', once); st('steady'); }
+  await prof('first', once);
+  st('first');
+  for (let round = 0; round < STEADY_PASSES; round++) {
+    await prof('steady', once);
+    st('steady');
+  }
   const [first, ...steady] = passes;
   if (first === undefined) throw new Error('there was no pass');
   for (const { report } of passes) requireIdle(report);
@@ -143,7 +193,11 @@ function figuresOf({ connectMs, first, steady, wholeMs, sides, peakMiB }: Measur
     { what: 'of a pass: the operator, by a CPU profile', value: showMs(operatorMs) },
     { what: 'of a pass: the simulated libvirtd', value: showMs(simulatorMs) },
     { what: 'of a pass: SSH and the event loop, of both sides', value: showMs(eitherMs) },
-    { what: 'peak memory of the process, both sides in it', value: showMiB(peakMiB), ...atMost(GOAL_MIB, peakMiB, showMiB) },
+    {
+      what: 'peak memory of the process, both sides in it',
+      value: showMiB(peakMiB),
+      ...atMost(GOAL_MIB, peakMiB, showMiB),
+    },
   ];
 }
 
