@@ -103,7 +103,11 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   const watches: (FileWatch | undefined)[] = [];
   try {
     address = await listen(server, config);
-    watches.push(await watchRemote(operator.mirror.remote, () => ask('commit')));
+    watches.push(
+      await watchRemote(operator.mirror.remote, (hint) =>
+        hint === 'changed' ? ask('commit') : controller?.look(),
+      ),
+    );
     // A folder that is made later is not watched.
     await mkdir(operator.confirmations.folder, { recursive: true, mode: 0o700 });
     watches.push(await watchFiles(operator.confirmations.folder, () => ask('confirmation')));

@@ -6,7 +6,9 @@ import {
   fingerprint,
   type KnownKey,
   type KnownKeys,
+  knownHostsProblems,
   knownKeys,
+  type LineProblem,
   lookupName,
 } from './known-hosts.ts';
 import { endpointOf, type SshTarget } from './ssh-target.ts';
@@ -31,7 +33,8 @@ const ALGORITHMS: Readonly<Record<string, readonly ServerHostKeyAlgorithm[]>> = 
 
 /** Reads the target's known_hosts file anew, so that a key which was just added counts. */
 export async function pinHostKeys(target: SshTarget): Promise<PinnedKeys> {
-  const known = knownKeys(await readKnownHosts(target), target.address, target.port);
+  const text = await readKnownHosts(target);
+  const known = knownKeys(text, target.address, target.port);
   let refused: Buffer | undefined;
   const verify = (offered: Buffer) => {
     const accepted = includes(known.keys, offered) && !includes(known.revoked, offered);
@@ -44,7 +47,10 @@ export async function pinHostKeys(target: SshTarget): Promise<PinnedKeys> {
   return {
     verify,
     algorithms: algorithms.length > 0 ? algorithms : undefined,
-    refusal: () => (refused === undefined ? undefined : refusal(target, known, refused)),
+    refusal: () =>
+      refused === undefined
+        ? undefined
+        : refusal(target, { ...known, problems: knownHostsProblems(text) }, refused),
   };
 }
 
@@ -65,7 +71,11 @@ function includes(keys: readonly KnownKey[], blob: Buffer): boolean {
   return keys.some((key) => key.base64 === blob.toString('base64'));
 }
 
-function refusal(target: SshTarget, known: KnownKeys, offered: Buffer): OperatorError {
+interface KnownFile extends KnownKeys {
+  readonly problems: readonly LineProblem[];
+}
+
+function refusal(target: SshTarget, known: KnownFile, offered: Buffer): OperatorError {
   const type = blobType(offered) ?? 'unknown type';
   const server = `host '${target.name}': ${endpointOf(target)} offered the key ${type} ${fingerprint(offered)}`;
   const notes = [...authorityNotes(target, known), ...problemNotes(target, known)].map((note) => ` ${note}`);
@@ -109,7 +119,7 @@ function authorityNotes(target: SshTarget, known: KnownKeys): string[] {
     );
 }
 
-function problemNotes(target: SshTarget, known: KnownKeys): string[] {
+function problemNotes(target: SshTarget, known: KnownFile): string[] {
   return known.problems
     .slice(0, 5)
     .map(({ line, message }) => `(${target.knownHosts}:${line} cannot be read: ${message}.)`);

@@ -61,6 +61,8 @@ export function createHosts(options: HostsOptions): Hosts {
         throw new OperatorError('E_SSH_UNREACHABLE', `${step.host} is not in operator.yaml`);
       try {
         const { libvirt, facts } = await host.connection.get();
+        if (step.kind === 'create' || step.kind === 'restore')
+          await options.inventory.expect(step.host, step.vm);
         const { defineInTurn } = host;
         await applyStep({ client: libvirt, facts, progress, defineInTurn, ...options.settings }, step);
       } catch (error) {

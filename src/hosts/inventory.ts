@@ -5,6 +5,8 @@ import type { KnownHost, ObservedVm } from '../core/observed.ts';
 /** Which VMs of ours each host had when it last answered: what makes an Unknown host less of a riddle. */
 export interface Inventory {
   lastSeen(host: string): readonly string[] | undefined;
+  /** Remembers that a VM is about to be made or taken back there: the host may fall silent before it is next seen. */
+  expect(host: string, vm: string): Promise<void>;
   /** Remembers what the hosts showed; written to disk only when it changed. */
   remember(hosts: readonly KnownHost[]): Promise<void>;
 }
@@ -20,25 +22,44 @@ export async function openInventory(
   const file = join(dir, 'inventory.json');
   const hosts = await load(file);
   let unsaved = false;
+  let writing: Promise<void> = Promise.resolve();
   return {
     lastSeen: (host) => hosts.get(host),
+    async expect(host, vm) {
+      const names = hosts.get(host) ?? [];
+      if (names.includes(vm)) return;
+      hosts.set(host, [...names, vm]);
+      unsaved = true;
+      await write();
+    },
     async remember(known) {
       for (const host of known) {
-        const names = host.vms.filter(mayRun).map(({ name }) => name);
+        const names = host.vms.filter(isMarked).map(({ name }) => name);
         if (hosts.get(host.name)?.join() === names.join()) continue;
         hosts.set(host.name, names);
         unsaved = true;
       }
-      if (!unsaved || readOnly) return;
-      await save(file, Object.fromEntries(hosts));
-      unsaved = false;
+      await write();
     },
   };
+
+  async function write(): Promise<void> {
+    if (!unsaved || readOnly) return;
+    unsaved = false;
+    writing = writing.then(() => save(file, Object.fromEntries(hosts)));
+    try {
+      await writing;
+    } catch (error) {
+      unsaved = true;
+      writing = Promise.resolve();
+      throw error;
+    }
+  }
 }
 
-/** A tombstone counts as well once somebody has started it. */
-function mayRun({ mark, power }: ObservedVm): boolean {
-  return mark !== undefined && (mark.state !== 'tombstone' || power !== 'shutoff');
+/** Whatever carries a mark, or had one: a tombstone's disks are there to come back to, and nothing may be made beside them. */
+function isMarked({ mark, markError }: ObservedVm): boolean {
+  return mark !== undefined || markError !== undefined;
 }
 
 async function load(file: string): Promise<Map<string, readonly string[]>> {

@@ -15,8 +15,13 @@ export interface KnownKeys {
   readonly revoked: readonly KnownKey[];
   /** `@cert-authority`: host certificates are not supported, so these accept nothing. */
   readonly authorities: readonly KnownKey[];
-  /** Lines of the whole file that cannot be read; they count for nothing. */
-  readonly problems: readonly { readonly line: number; readonly message: string }[];
+}
+
+/** What is wrong with a line of known_hosts. */
+export interface LineProblem {
+  /** 1-based. */
+  readonly line: number;
+  readonly message: string;
 }
 
 type Marker = '@revoked' | '@cert-authority' | undefined;
@@ -30,15 +35,35 @@ interface Entry {
 export function knownKeys(text: string, host: string, port: number): KnownKeys {
   const name = lookupName(host, port);
   const found = { keys: [] as KnownKey[], revoked: [] as KnownKey[], authorities: [] as KnownKey[] };
-  const problems: { line: number; message: string }[] = [];
-  for (const [index, raw] of text.split('\n').entries()) {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#')) continue;
-    const entry = parseLine(line, index + 1);
-    if (typeof entry === 'string') problems.push({ line: index + 1, message: entry });
-    else if (namesMatch(entry.names, name)) listOf(found, entry.marker).push(entry.key);
+  for (const { line, number } of linesOf(text)) {
+    // The names come first: with a line for each of a thousand hosts, reading every key for every host would take seconds.
+    if (!namesMatch(namesOf(line), name)) continue;
+    const entry = parseLine(line, number);
+    if (typeof entry !== 'string') listOf(found, entry.marker).push(entry.key);
   }
-  return { ...found, problems };
+  return found;
+}
+
+/** Lines of the whole file that cannot be read; they count for nothing. */
+export function knownHostsProblems(text: string): readonly LineProblem[] {
+  return linesOf(text).flatMap(({ line, number }) => {
+    const entry = parseLine(line, number);
+    return typeof entry === 'string' ? [{ line: number, message: entry }] : [];
+  });
+}
+
+/** Lines that say something, with their numbers. */
+function linesOf(text: string): { readonly line: string; readonly number: number }[] {
+  return text
+    .split('\n')
+    .map((raw, index) => ({ line: raw.trim(), number: index + 1 }))
+    .filter(({ line }) => line !== '' && !line.startsWith('#'));
+}
+
+/** The field with the host names, behind the marker if there is one. */
+function namesOf(line: string): string {
+  const [, names = ''] = /^(?:@[^ \t]*[ \t]+)?([^ \t]+)/.exec(line) ?? [];
+  return names;
 }
 
 /** How known_hosts names a host on a port. */
@@ -89,7 +114,7 @@ function parseLine(line: string, number: number): Entry | string {
 const HASHED = /^\|1\|([A-Za-z0-9+/=]+)\|([A-Za-z0-9+/=]+)$/;
 
 function namesMatch(names: string, name: string): boolean {
-  const hashed = HASHED.exec(names);
+  const hashed = names.startsWith('|') ? HASHED.exec(names) : null;
   if (hashed) return hashMatches(hashed[1] ?? '', hashed[2] ?? '', name);
   const patterns = names.toLowerCase().split(',');
   const matches = (pattern: string) => patternMatches(pattern, name);

@@ -23,6 +23,8 @@ export interface ControllerOptions {
 export interface Controller {
   /** Asks for a pass. Asks that come while one runs collapse into one more. */
   ask(trigger: string): void;
+  /** Looks whether the branch has moved, and asks for a pass only then. */
+  look(): void;
   start(): void;
   /** Lets the steps that are begun finish, then ends. */
   stop(): Promise<void>;
@@ -169,6 +171,7 @@ export function createController(options: ControllerOptions): Controller {
 
   return {
     ask,
+    look: () => void poll(),
     start: () => {
       ended = loop();
     },

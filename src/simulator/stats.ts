@@ -11,14 +11,15 @@ const GROUP = { state: 1, cpu: 2, balloon: 4, vcpu: 8, interface: 16, block: 32 
 export function statsOf(domain: Domain, groups: number, storage: Storage): TypedParams {
   const wants = (group: number) => groups === 0 || (groups & group) !== 0;
   const definition = definitionOf(domain);
-  return {
-    ...(wants(GROUP.state) ? stateStats(domain) : {}),
-    ...(wants(GROUP.cpu) ? cpuStats(domain) : {}),
-    ...(wants(GROUP.balloon) ? balloonStats(domain, definition) : {}),
-    ...(wants(GROUP.vcpu) ? vcpuStats(domain, definition) : {}),
-    ...(wants(GROUP.interface) && domain.run !== undefined ? interfaceStats(definition) : {}),
-    ...(wants(GROUP.block) ? blockStats(domain, definition, storage) : {}),
-  };
+  const stats: Record<string, number | string | boolean> = {};
+  // Into one object: a fleet is asked for this in every pass, and a spread copies what it has so far.
+  if (wants(GROUP.state)) Object.assign(stats, stateStats(domain));
+  if (wants(GROUP.cpu)) Object.assign(stats, cpuStats(domain));
+  if (wants(GROUP.balloon)) Object.assign(stats, balloonStats(domain, definition));
+  if (wants(GROUP.vcpu)) Object.assign(stats, vcpuStats(domain, definition));
+  if (wants(GROUP.interface) && domain.run !== undefined) Object.assign(stats, interfaceStats(definition));
+  if (wants(GROUP.block)) Object.assign(stats, blockStats(domain, definition, storage));
+  return stats;
 }
 
 function stateStats(domain: Domain): TypedParams {

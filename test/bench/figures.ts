@@ -1,3 +1,6 @@
+/** V8 collects garbage late where memory is plentiful; with a limit, a process shows how much it needs. */
+export const HEAP_LIMIT_MIB = 640;
+
 /** One line of the table. */
 export interface Figure {
   readonly what: string;

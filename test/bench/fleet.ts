@@ -13,7 +13,7 @@ import { reconcile } from '../../src/reconcile/reconcile.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { imageFile } from '../../src/simulator/volumes.ts';
 import { knownHost, observedState } from '../builders.ts';
-import { atMost, type Figure, median, showMiB, showMs } from './figures.ts';
+import { atMost, type Figure, HEAP_LIMIT_MIB, median, showMiB, showMs } from './figures.ts';
 import { type PassTimes, watchPasses } from './passes.ts';
 import { type SideTimes, timeBySide } from './sides.ts';
 import { BASE_IMAGE, createBenchSite, writeFleet } from './site.ts';
@@ -89,6 +89,7 @@ interface Measured {
   readonly first: PassTimes;
   readonly steady: readonly PassTimes[];
   readonly wholeMs: readonly number[];
+  readonly cpuMs: readonly number[];
   readonly sides: SideTimes;
   readonly peakMiB: number;
 }
@@ -98,10 +99,14 @@ async function measure({ deps, links }: Operator, passes: readonly PassTimes[]):
   await Promise.all([...links.values()].map((link) => link.get()));
   const connectMs = performance.now() - began;
   const wholeMs: number[] = [];
+  const cpuMs: number[] = [];
   const once = async () => {
     const passBegan = performance.now();
+    const cpuBefore = process.cpuUsage();
     await reconcile(deps, { trigger: 'bench', signal: new AbortController().signal });
     wholeMs.push(performance.now() - passBegan);
+    const { user, system } = process.cpuUsage(cpuBefore);
+    cpuMs.push((user + system) / 1000);
   };
   await once();
   for (let round = 0; round < STEADY_PASSES; round++) await once();
@@ -110,7 +115,15 @@ async function measure({ deps, links }: Operator, passes: readonly PassTimes[]):
   for (const { report } of passes) requireIdle(report);
   // Before the profiler, which takes memory of its own.
   const peakMiB = process.resourceUsage().maxRSS / 1024;
-  return { connectMs, first, steady, wholeMs: wholeMs.slice(1), peakMiB, sides: await timeBySide(once) };
+  return {
+    connectMs,
+    first,
+    steady,
+    wholeMs: wholeMs.slice(1),
+    cpuMs: cpuMs.slice(1),
+    peakMiB,
+    sides: await timeBySide(once),
+  };
 }
 
 function requireIdle({ status, steps, held, unknownHosts }: PassTimes['report']): void {
@@ -121,7 +134,15 @@ function requireIdle({ status, steps, held, unknownHosts }: PassTimes['report'])
   );
 }
 
-function figuresOf({ connectMs, first, steady, wholeMs, sides, peakMiB }: Measured): readonly Figure[] {
+function figuresOf({
+  connectMs,
+  first,
+  steady,
+  wholeMs,
+  cpuMs,
+  sides,
+  peakMiB,
+}: Measured): readonly Figure[] {
   const passMs = median(steady.map(({ judgedMs }) => judgedMs));
   const { operatorMs, simulatorMs, eitherMs } = sides;
   return [
@@ -137,6 +158,7 @@ function figuresOf({ connectMs, first, steady, wholeMs, sides, peakMiB }: Measur
       ...atMost(GOAL_MS, passMs, showMs),
     },
     { what: 'the whole pass, with git fetch and record, median', value: showMs(median(wholeMs)) },
+    { what: 'processor time of a whole pass, both sides, median', value: showMs(median(cpuMs)) },
     { what: 'of a pass: the operator, by a CPU profile', value: showMs(operatorMs) },
     { what: 'of a pass: the simulated libvirtd', value: showMs(simulatorMs) },
     { what: 'of a pass: SSH and the event loop, of both sides', value: showMs(eitherMs) },

@@ -5,10 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { errorMessage } from '../../src/errors.ts';
 import { labAvailable } from '../lab/available.ts';
-import { type Figure, tableOf } from './figures.ts';
+import { type Figure, HEAP_LIMIT_MIB, tableOf } from './figures.ts';
 
 interface Benchmark {
   readonly needsLab: boolean;
+  /** Of its process. */
+  readonly nodeFlags?: readonly string[];
   load(): Promise<() => Promise<readonly Figure[]>>;
 }
 
@@ -16,7 +18,11 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   idle: { needsLab: true, load: async () => (await import('./idle-pass.ts')).benchIdlePass },
   build: { needsLab: true, load: async () => (await import('./build.ts')).benchBuild },
   reaction: { needsLab: false, load: async () => (await import('./reaction.ts')).benchReaction },
-  fleet: { needsLab: false, load: async () => (await import('./fleet.ts')).benchFleet },
+  fleet: {
+    needsLab: false,
+    nodeFlags: [`--max-old-space-size=${HEAP_LIMIT_MIB}`],
+    load: async () => (await import('./fleet.ts')).benchFleet,
+  },
   planner: { needsLab: false, load: async () => (await import('./planner.ts')).benchPlanner },
 };
 
@@ -52,15 +58,20 @@ async function runHere(name: string): Promise<number> {
 
 /** False where it failed. A goal that is missed is no failure: machines differ. */
 async function runApart(name: string): Promise<boolean> {
+  const { needsLab, nodeFlags = [] } = benchmarkNamed(name);
   const lab = labAvailable();
-  if (benchmarkNamed(name).needsLab && !lab.ok) {
+  if (needsLab && !lab.ok) {
     print(`${name.padEnd(9)}  left out: ${lab.reason}\n`);
     return true;
   }
   const load = loadavg()[0]?.toFixed(1);
-  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), '--here', name], {
-    stdio: 'inherit',
-  });
+  const child = spawn(
+    process.execPath,
+    [...nodeFlags, '--import', 'tsx', fileURLToPath(import.meta.url), '--here', name],
+    {
+      stdio: 'inherit',
+    },
+  );
   const [code] = await once(child, 'exit');
   print(`${name.padEnd(9)}  load before it: ${load}\n\n`);
   return code === 0;

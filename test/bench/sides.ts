@@ -8,9 +8,9 @@ export interface SideTimes {
   readonly eitherMs: number;
 }
 
-type Side = keyof SideTimes;
+const OURS = new URL('../../src/', import.meta.url).href;
 
-/** Profiles the work, and puts each sample to the side whose source is nearest to the top of its stack. */
+/** Profiles the work, and puts each sample to the side that stands in its stack. */
 export async function timeBySide(work: () => Promise<void>): Promise<SideTimes> {
   const session = new Session();
   session.connect();
@@ -24,13 +24,17 @@ export async function timeBySide(work: () => Promise<void>): Promise<SideTimes> 
     profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])),
   );
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
-  const sideOf = (id: number | undefined): Side => {
-    for (let at = id; at !== undefined; at = parents.get(at)) {
-      const url = nodes.get(at)?.callFrame.url ?? '';
-      if (url.includes('/src/simulator/')) return 'simulatorMs';
-      if (url.includes('/src/') && !url.includes('/node_modules/')) return 'operatorMs';
-    }
-    return 'eitherMs';
+  const urlsOf = (id: number): string[] => {
+    const urls: string[] = [];
+    for (let at: number | undefined = id; at !== undefined; at = parents.get(at))
+      urls.push(nodes.get(at)?.callFrame.url ?? '');
+    return urls;
+  };
+  const sideOf = (id: number): keyof SideTimes => {
+    const urls = urlsOf(id);
+    // The simulator uses the operator's codec, never the other way round.
+    if (urls.some((url) => url.includes('/src/simulator/'))) return 'simulatorMs';
+    return urls.some((url) => url.includes(OURS)) ? 'operatorMs' : 'eitherMs';
   };
   const times = { operatorMs: 0, simulatorMs: 0, eitherMs: 0 };
   for (const [index, id] of (profile.samples ?? []).entries()) {

@@ -123,7 +123,9 @@ describe('run', () => {
     writeFileSync(site.config, original.replace(String(site.port), String(port)));
     await running.says('does not work: the old one stays in force');
     taken.close();
-    expect((await fetch(`http://127.0.0.1:${site.port}/healthz`)).ok).toBe(true);
+    await waitFor('the old one', async () => (await fetch(`http://127.0.0.1:${site.port}/healthz`)).ok, {
+      timeoutMs: 10_000,
+    });
 
     writeFileSync(site.config, original.replace(/ {2}t02.*\n/, ''));
     await waitFor(

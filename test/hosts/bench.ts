@@ -96,7 +96,11 @@ async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) 
   const byHand = connectionTo(simulator, simulator.host('a'));
   const hosts = createHosts({
     connections,
-    inventory: { lastSeen: () => undefined, remember: async () => undefined },
+    inventory: {
+      lastSeen: () => undefined,
+      expect: async () => undefined,
+      remember: async () => undefined,
+    },
     settings: { shutdownTimeoutMs: 300, force: 'never', copyTimeoutMs: 10_000, ...settings },
     observeTimeoutMs: 5000,
   });

@@ -27,15 +27,25 @@ describe('inventory', () => {
 
   it.each([
     ['running', ['old']],
-    ['shutoff', []],
+    ['shutoff', ['old']],
   ] as const)(
-    'of a tombstone that is %s remembers %j: what runs may be a second copy',
+    'of a tombstone that is %s remembers %j: nothing may be made beside its disks',
     async (power, names) => {
       const inventory = await openInventory(folder());
       await inventory.remember([knownHost('a', [tombstone(power)])]);
       expect(inventory.lastSeen('a')).toEqual(names);
     },
   );
+
+  it('remembers a VM that is about to be made, beside those that it has seen', async () => {
+    const dir = folder();
+    const inventory = await openInventory(dir);
+    await inventory.remember([knownHost('a', [observedVm()])]);
+    await Promise.all([inventory.expect('a', 'db'), inventory.expect('a', 'cache')]);
+    expect((await openInventory(dir)).lastSeen('a')).toEqual(['web', 'db', 'cache']);
+    await inventory.remember([knownHost('a', [observedVm()])]);
+    expect((await openInventory(dir)).lastSeen('a')).toEqual(['web']);
+  });
 
   it.each(['', '{"a": ["web"', '[1]', '{"a": "web"}', 'null'])(
     'takes a file with %j for no memory',

@@ -137,7 +137,7 @@ describe('observing several hosts', () => {
     simulator = await startSimulator({ hosts: ['a', 'b'].map((name) => ({ ...HOST_A, name })) });
   });
   afterAll(async () => {
-    for (const { close } of open) close();
+    for (const connection of open) connection.close();
     await simulator.stop();
   });
 
@@ -152,6 +152,7 @@ describe('observing several hosts', () => {
     open.push(...connections);
     const inventory: Inventory = {
       lastSeen: (host) => (host === 'b' ? ['db'] : undefined),
+      expect: async () => undefined,
       remember: async (hosts) =>
         void remembered.splice(0, remembered.length, ...hosts.map(({ name }) => name)),
     };
@@ -214,7 +215,11 @@ describe('observing several hosts', () => {
   });
 
   it('refuses a step for a host that is not in the config', async () => {
-    const inventory: Inventory = { lastSeen: () => undefined, remember: async () => undefined };
+    const inventory: Inventory = {
+      lastSeen: () => undefined,
+      expect: async () => undefined,
+      remember: async () => undefined,
+    };
     const settings = { shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
     const hosts = createHosts({ connections: [], inventory, settings, observeTimeoutMs: 100 });
     const step = { kind: 'start', host: 'x', vm: 'web', uuid: 'u', cluster: 'c', reason: '' } as const;

@@ -85,7 +85,26 @@ describe.skipIf(!labAvailable().ok)('what breaks, each test going on where the l
     await hasBooted(site(), onlyOne(hosts, 'c-5'), 1);
   });
 
-  it('4: an operator killed again and again while it creates VMs ends with no orphan and no second copy', async () => {
+  it('4: a cable pulled out in the middle of an apply leaves steps whose outcome nobody knows, and no harm', async () => {
+    const { lab, remote, applied, noteOf, look } = site();
+    const t01 = lab.host('t01');
+    declare(
+      remote,
+      'pulled.yaml',
+      [1, 2, 3, 4].map((n) => ({ host: 't01', name: `p-${n}`, address: 40 + n, dataDisks: 2 })),
+    );
+    const sha = await remote.push('Four, and a cable');
+    await waitFor('the first disks', () => traces(t01, 'p-') >= 6, { timeoutMs: 20_000, intervalMs: 1 });
+    await t01.cut();
+    const { text } = await noteOf(sha, ({ summary }) => summary.status === 'partial');
+    expect(text).toMatch(/^ {2}failed create of p-\d on t01: E_OUTCOME_UNKNOWN /m);
+    await t01.heal();
+    const { summary } = await applied(sha);
+    expect(summary.done).toEqual({ create: 4 });
+    expect(disorder(await look(), [BASE_IMAGE])).toEqual([]);
+  });
+
+  it('5: an operator killed again and again while it creates VMs ends with no orphan and no second copy', async () => {
     const { remote, spawn, start, applied, look } = site();
     await site().operator.kill();
     declare(remote, 'kill.yaml', [
@@ -125,7 +144,7 @@ describe.skipIf(!labAvailable().ok)('what breaks, each test going on where the l
     await hasBooted(site(), onlyOne(hosts, 'k-1'), 1);
   });
 
-  it('5: in all that, every commit got its note', async () => {
+  it('6: in all that, every commit got its note', async () => {
     const { remote, operator } = site();
     const commits = await remote.commits();
     expect((await remote.log()).match(/^Notes \(kvm-gitops\):$/gm)).toHaveLength(commits.length);

@@ -68,8 +68,11 @@ export function useSite(prepare: (remote: ManifestsRemote) => void = () => {}): 
     if (task.result?.state === 'fail' && site !== undefined) showLog(site);
   });
   afterAll(async () => {
-    await site?.operator.kill();
-    await lab?.stop();
+    try {
+      await site?.operator.kill();
+    } finally {
+      await lab?.stop();
+    }
   });
   return () => {
     if (site === undefined) throw new Error('only inside a test');

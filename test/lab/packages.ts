@@ -4,6 +4,7 @@ import { run } from './command.ts';
 const PACKAGES: Readonly<Record<string, string>> = {
   'libvirt-daemon-system': 'libvirtd',
   'libvirt-daemon-driver-qemu': "libvirt's driver for QEMU",
+  virtinst: 'virt-clone, that the benchmark compares with',
   'libvirt-clients': 'virsh, and virt-ssh-helper for connections by exec',
   'qemu-system-x86': 'runs the guests',
   'qemu-utils': 'qemu-img makes and checks disks',

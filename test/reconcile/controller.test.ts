@@ -114,11 +114,8 @@ describe('asks', () => {
       for (let move = 0; move < 6; move++) {
         const chance = random();
         if (chance < 0.4) {
-          const begun = passes.length;
           controller.ask('webhook');
-          // While a pass runs that ask is owed a later one.
           if (state.running === 0) await settle();
-          expect(passes.length).toBeGreaterThanOrEqual(begun);
         } else if (chance < 0.6) await settle();
         else if (state.running > 0) void last().end();
       }
@@ -271,7 +268,7 @@ describe('stop', () => {
     const { controller, last, passes } = lab();
     controller.start();
     let stopped = false;
-    const stopping = controller.stop().then(() => {
+    const stopping = controller.stop().finally(() => {
       stopped = true;
     });
     await vi.advanceTimersByTimeAsync(10 * DRIFT);

@@ -3,7 +3,7 @@ import type { DesiredState, DesiredVm } from '../../../src/core/desired.ts';
 import type { StepKind } from '../../../src/core/step.ts';
 import type { Interception } from '../../../src/simulator/host.ts';
 import { desiredState, desiredVm, NOW } from '../../builders.ts';
-import { breakCall, ours, useBench, volumesOf } from '../bench.ts';
+import { breakCall, useBench, volumesOf } from '../bench.ts';
 
 const bench = useBench({ settings: { shutdownTimeoutMs: 5000 } });
 const LATER = new Date(NOW.getTime() + 30 * 24 * 60 * 60 * 1000);
@@ -65,28 +65,32 @@ async function cutEveryCall(cut: Interception, { before, desired, now = NOW, end
     const failure = await bench.apply(steps).catch((error: unknown) => error);
     bench.host.intercept = undefined;
     if (failure === undefined && fault.calls() <= at) return at;
-    expect(failure, `call ${at}`).toMatchObject({ code: 'E_OUTCOME_UNKNOWN' });
+    expect({ at, failure }).toMatchObject({ at, failure: { code: 'E_OUTCOME_UNKNOWN' } });
     await bench.converge(desired, now);
-    await expectEnd(end, `after a cut at call ${at}`);
+    expect({ at, ...(await lookAround()) }).toEqual({ at, ...ENDS[end] });
   }
 }
 
-async function expectEnd(end: Story['end'], when: string): Promise<void> {
-  expect(volumesOf(bench.host), when).toEqual(end === 'gone' ? [] : DISKS);
-  const host = await bench.observe();
-  expect(host.vms, when).toHaveLength(end === 'gone' ? 0 : 1);
-  if (end === 'gone') return;
-  const { mark, disks, autostart } = ours(host);
-  expect(mark.state, when).toBe(end);
-  expect(
-    mark.volumes.map(({ pool, name }) => `${pool}/${name}`),
-    when,
-  ).toEqual(DISKS);
-  expect(
-    disks.map(({ file }) => file),
-    when,
-  ).toEqual(['/pool/web-vda.qcow2', '/fast/web-vdb.qcow2']);
-  expect(autostart, when).toBe(end === 'ready');
+/** What is on the host in the end. */
+const complete = { volumes: DISKS, claimed: DISKS, files: ['/pool/web-vda.qcow2', '/fast/web-vdb.qcow2'] };
+const ENDS = {
+  gone: { volumes: [], vms: [] },
+  ready: { volumes: DISKS, vms: [{ ...complete, state: 'ready', autostart: true }] },
+  tombstone: { volumes: DISKS, vms: [{ ...complete, state: 'tombstone', autostart: false }] },
+};
+
+async function lookAround() {
+  const { vms } = await bench.observe();
+  return {
+    volumes: volumesOf(bench.host),
+    vms: vms.map(({ mark, disks, autostart }) => ({
+      volumes: volumesOf(bench.host),
+      claimed: mark?.volumes.map(({ pool, name }) => `${pool}/${name}`),
+      files: disks.map(({ file }) => file),
+      state: mark?.state,
+      autostart,
+    })),
+  };
 }
 
 describe.each(STORIES)('$kind ($what)', (story) => {
