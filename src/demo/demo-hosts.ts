@@ -55,6 +55,8 @@ export async function labHosts(): Promise<DemoHosts> {
       throw new OperatorError('E_USAGE', 'the lab did not start; see above');
     }),
   ]);
+  // What our own lab prints; `npm run lab` has no other reader.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const { key, knownHosts, hosts } = JSON.parse(String(line)) as Pick<
     DemoHosts,
     'key' | 'knownHosts' | 'hosts'

@@ -4,6 +4,8 @@ import type { PassRequest } from './reconcile.ts';
 import { Superseded } from './superseded.ts';
 
 const FIRST_RETRY_MS = 5_000;
+/** Events come in swarms, our own steps' among them, and other people's VMs may never be still. */
+const EVENT_PAUSE_MS = 200;
 const JITTER = 0.1;
 
 export interface ControllerOptions {
@@ -161,11 +163,19 @@ export function createController(options: ControllerOptions): Controller {
     });
   }
 
+  /** As `sleep`, and no ask cuts it short. */
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      setTimeout(resolve, ms);
+    });
+  }
+
   async function loop(): Promise<void> {
     while (!stopping.signal.aborted) {
       const answered = asked;
       await onePass(trigger);
       if (asked === answered && !stopping.signal.aborted) await idle();
+      else if (trigger === 'host event') await pause(EVENT_PAUSE_MS);
     }
   }
 

@@ -50,7 +50,7 @@ export function showMiB(mib: number): string {
 export function tableOf(name: string, figures: readonly Figure[]): string {
   const rows = figures.map(({ what, value, goal = '', met }) => [
     name.padEnd(9),
-    what.padEnd(66),
+    what.padEnd(72),
     value.padStart(9),
     goal.padEnd(11),
     met === undefined ? '' : met ? 'met' : 'NOT MET',

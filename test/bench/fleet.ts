@@ -159,13 +159,19 @@ function figuresOf({
     },
     { what: 'the whole pass, with git fetch and record, median', value: showMs(median(wholeMs)) },
     { what: 'processor time of a whole pass, both sides, median', value: showMs(median(cpuMs)) },
-    { what: 'of a pass: the operator, by a CPU profile', value: showMs(operatorMs) },
-    { what: 'of a pass: the simulated libvirtd', value: showMs(simulatorMs) },
-    { what: 'of a pass: SSH and the event loop, of both sides', value: showMs(eitherMs) },
     {
-      what: 'peak memory of the process, both sides in it',
+      what: 'of that: operator / simulated libvirtd / SSH and sockets of both',
+      value: sharesOf([operatorMs, simulatorMs, eitherMs]),
+    },
+    {
+      what: `peak memory, both sides in one process, heap limited to ${HEAP_LIMIT_MIB} MiB`,
       value: showMiB(peakMiB),
       ...atMost(GOAL_MIB, peakMiB, showMiB),
     },
   ];
+}
+
+function sharesOf(parts: readonly number[]): string {
+  const whole = parts.reduce((sum, part) => sum + part, 0);
+  return `${parts.map((part) => Math.round((100 * part) / whole)).join('/')} %`;
 }

@@ -85,11 +85,26 @@ describe('asks', () => {
   it('collapse into one more pass while one runs', async () => {
     const { controller, last, passes } = lab();
     controller.start();
-    for (let i = 0; i < 10; i++) controller.ask('host event');
+    for (let i = 0; i < 10; i++) controller.ask('webhook');
     expect(passes).toHaveLength(1);
     await last().end();
     expect(passes).toHaveLength(2);
     await last().end();
+    expect(passes).toHaveLength(2);
+  });
+
+  it('by host events leave 200 ms between two passes, so that a swarm of them is one', async () => {
+    const { controller, last, passes } = lab();
+    controller.start();
+    controller.ask('host event');
+    await last().end();
+    await vi.advanceTimersByTimeAsync(199);
+    controller.ask('host event');
+    expect(passes).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(passes).toHaveLength(2);
+    await last().end();
+    await vi.advanceTimersByTimeAsync(1000);
     expect(passes).toHaveLength(2);
   });
 
