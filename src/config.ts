@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { checkHosts, type HostConfig, toHosts } from './config-hosts.ts';
-import { explainConfigIssues } from './config-issues.ts';
-import { type WrittenConfig, writtenConfig } from './config-schema.ts';
-import type { ConfigContext, Environment } from './config-values.ts';
+import { checkHosts, type HostConfig, toHosts } from './config/hosts.ts';
+import { explainConfigIssues } from './config/issues.ts';
+import { type WrittenConfig, writtenConfig } from './config/schema.ts';
+import type { ConfigContext, Environment } from './config/values.ts';
 import { formatIssue, type Issue } from './core/issue.ts';
 import { toValue } from './core/located.ts';
 import { parseFile } from './core/parse-file.ts';

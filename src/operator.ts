@@ -1,8 +1,7 @@
 import { join } from 'node:path';
+import type { HostConfig } from './config/hosts.ts';
 import type { Config } from './config.ts';
 import { environment } from './config.ts';
-import type { HostConfig } from './config-hosts.ts';
-import { type ConfirmationStore, openConfirmations } from './confirmations.ts';
 import type { BuildContext } from './core/build-desired.ts';
 import { createMirror, type Mirror } from './git/mirror.ts';
 import { createNotes, type NotesWriter } from './git/notes.ts';
@@ -10,7 +9,6 @@ import { readHostFacts } from './hosts/host-facts.ts';
 import { connectHost, HostLink, type LinkState } from './hosts/host-link.ts';
 import { createHosts, type HostClient } from './hosts/hosts.ts';
 import { openInventory } from './hosts/inventory.ts';
-import { type OpenJournal, openJournal } from './journal.ts';
 import { openLibvirt } from './libvirt/libvirt.ts';
 import type { Logger } from './log.ts';
 import type { Clock, Hosts, Notes } from './ports.ts';
@@ -19,6 +17,8 @@ import type { OnProgress } from './reconcile/progress.ts';
 import type { Deps } from './reconcile/reconcile.ts';
 import { createRestartLimiter } from './reconcile/restart-limiter.ts';
 import { createRetryPacer } from './reconcile/retry-pacer.ts';
+import { type ConfirmationStore, openConfirmations } from './state/confirmations.ts';
+import { type OpenJournal, openJournal } from './state/journal.ts';
 
 const OBSERVE_TIMEOUT_MS = 30_000;
 const COPY_TIMEOUT_MS = 2 * 60 * 60_000;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { writtenConfig } from '../src/config/schema.ts';
 import { loadConfig } from '../src/config.ts';
-import { writtenConfig } from '../src/config-schema.ts';
 import { ERRORS } from '../src/errors.ts';
 
 const deploy = join(import.meta.dirname, '..', 'deploy');

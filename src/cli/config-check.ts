@@ -1,4 +1,4 @@
-import type { HostConfig } from '../config-hosts.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import { errorMessage } from '../errors.ts';
 import { endpointOf } from '../hosts/ssh-target.ts';
 import type { Operator } from '../operator.ts';

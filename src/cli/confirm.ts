@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { loadConfig } from '../config.ts';
-import { openConfirmations } from '../confirmations.ts';
 import { OperatorError } from '../errors.ts';
+import { openConfirmations } from '../state/confirmations.ts';
 import { type GlobalOptions, print } from './options.ts';
 
 /** Lets the guarded removals of a plan happen: the next pass whose plan has this hash carries them out. */

@@ -2,7 +2,7 @@ import { loadConfig } from '../config.ts';
 import { renderNote } from '../core/note.ts';
 import type { Operator } from '../operator.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
-import { lockState } from '../state-lock.ts';
+import { lockState } from '../state/lock.ts';
 import { colorsFor } from './colors.ts';
 import { liveProgress } from './live-progress.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';

@@ -3,7 +3,7 @@ import { errorMessage } from '../errors.ts';
 import { watchFiles } from '../file-watch.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { type Service, startService } from '../service.ts';
-import { lockState } from '../state-lock.ts';
+import { lockState } from '../state/lock.ts';
 import { version } from '../version.ts';
 import type { GlobalOptions } from './options.ts';
 import { onStopSignal } from './stop-signals.ts';

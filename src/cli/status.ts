@@ -3,7 +3,7 @@ import { formatIssue } from '../core/issue.ts';
 import { formatDuration } from '../core/note.ts';
 import { OperatorError } from '../errors.ts';
 import type { HostView, ReportView, StatusView } from '../http/status-view.ts';
-import { openJournal } from '../journal.ts';
+import { openJournal } from '../state/journal.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { formatTable } from './table.ts';

@@ -4,7 +4,9 @@ import { type Config, loadConfig } from '../../src/config.ts';
 import { run } from '../lab/command.ts';
 import { createManifestsRemote, type ManifestsRemote } from '../lab/manifests-remote.ts';
 
+/** The volume of the base image on every host. */
 export const BASE_IMAGE = 'base.qcow2';
+/** Signs webhooks. */
 export const SECRET = 'not much of a secret';
 
 /** The hosts of a lab or of a simulator. */
@@ -23,7 +25,7 @@ export interface BenchSite {
   readonly config: Config;
 }
 
-/** `reserve` and `ratio` let VMs on that nobody intends to run: 100 sleeping ones on a small machine. */
+/** The ratios let a small machine hold what nobody intends to run all at once. */
 const CLUSTER = `cluster: bench
 defaults: { image: base, clone: overlay, ratio: { vcpu: 100, memory: 100, disk: 100 } }
 images:
@@ -54,6 +56,7 @@ function operatorConfig({ key, knownHosts, hosts, virtType }: HostAccess): objec
   };
 }
 
+/** What each host is to have. */
 export interface FleetShape {
   readonly vmsPerHost: number;
   readonly power: 'on' | 'off';

@@ -1,10 +1,10 @@
-import type { WrittenConfig } from './config-schema.ts';
-import type { Environment } from './config-values.ts';
-import type { Issue } from './core/issue.ts';
-import { keyPlaceOf, type Located } from './core/located.ts';
-import { issueAt } from './core/parse-file.ts';
-import type { LibvirtEndpoint } from './hosts/libvirt-channel.ts';
-import { endpointOf, type SshTarget } from './hosts/ssh-target.ts';
+import type { Issue } from '../core/issue.ts';
+import { keyPlaceOf, type Located } from '../core/located.ts';
+import { issueAt } from '../core/parse-file.ts';
+import type { LibvirtEndpoint } from '../hosts/libvirt-channel.ts';
+import { endpointOf, type SshTarget } from '../hosts/ssh-target.ts';
+import type { WrittenConfig } from './schema.ts';
+import type { Environment } from './values.ts';
 
 /** How one KVM host is reached. */
 export interface HostConfig {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { checkNotesRef, NOTES_REF } from '../git/notes.ts';
+import { checkBranch, checkFolder, parseRemote } from '../git/remote.ts';
 import {
   type ConfigContext,
   checkedText,
@@ -9,9 +11,7 @@ import {
   readSecret,
   secretError,
   secretFields,
-} from './config-values.ts';
-import { checkNotesRef, NOTES_REF } from './git/notes.ts';
-import { checkBranch, checkFolder, parseRemote } from './git/remote.ts';
+} from './values.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const ADDRESS = /^[A-Za-z0-9:][A-Za-z0-9.:%_-]*$/;

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OperatorError } from './errors.ts';
-import type { Clock, Confirmations } from './ports.ts';
+import { OperatorError } from '../errors.ts';
+import type { Clock, Confirmations } from '../ports.ts';
 
 export interface ConfirmationStore extends Confirmations {
   /** Where they are; made when the first one comes. */

@@ -1,7 +1,7 @@
 import { link, mkdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { OperatorError } from './errors.ts';
+import { OperatorError } from '../errors.ts';
 
 /** Held until it is released, or its process is gone. */
 export interface StateLock {

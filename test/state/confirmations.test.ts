@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openConfirmations } from '../src/confirmations.ts';
+import { openConfirmations } from '../../src/state/confirmations.ts';
 
 const HASH = '0123456789ab';
 

@@ -1,8 +1,8 @@
 import { appendFile, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Report } from './core/report.ts';
-import type { Journal } from './ports.ts';
+import type { Report } from '../core/report.ts';
+import type { Journal } from '../ports.ts';
 
 export interface JournalOptions {
   readonly log?: Pick<Logger, 'warn'>;

@@ -11,9 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { lockState } from '../src/state-lock.ts';
+import { lockState } from '../../src/state/lock.ts';
 
-const LOCK_MODULE = new URL('../src/state-lock.ts', import.meta.url).href;
+const LOCK_MODULE = new URL('../../src/state/lock.ts', import.meta.url).href;
 
 function tempDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'kvm-gitops-lock-'));

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Issue } from './core/issue.ts';
-import { keyPlaceOf, type Located, nodeAt, placeOf, printable } from './core/located.ts';
-import { issueAt } from './core/parse-file.ts';
-import { didYouMean } from './core/suggest.ts';
+import type { Issue } from '../core/issue.ts';
+import { keyPlaceOf, type Located, nodeAt, placeOf, printable } from '../core/located.ts';
+import { issueAt } from '../core/parse-file.ts';
+import { didYouMean } from '../core/suggest.ts';
 
 interface Written {
   readonly schema: z.ZodType;

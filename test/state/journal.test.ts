@@ -2,8 +2,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Report } from '../src/core/report.ts';
-import { openJournal } from '../src/journal.ts';
+import type { Report } from '../../src/core/report.ts';
+import { openJournal } from '../../src/state/journal.ts';
 
 function tempDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'kvm-gitops-journal-'));
