@@ -13,6 +13,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   hosts: ['core', 'libvirt', 'errors.ts', 'ports.ts', 'private-file.ts'],
   reconcile: ['core', 'errors.ts', 'ports.ts'],
   http: ['core', 'reconcile', 'redact.ts', 'errors.ts'],
+  state: ['core', 'errors.ts', 'ports.ts', 'private-file.ts'],
   simulator: ['core', 'libvirt', 'errors.ts'],
 };
 
