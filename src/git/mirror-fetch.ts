@@ -7,8 +7,15 @@ import { readRevision } from './snapshot.ts';
 
 const MOVES_PER_PACKING = 50;
 
-/** Brings the branch up to date and reads it; a mirror that turns out to be broken is made anew once. */
-export async function fetchLatest(state: MirrorState, signal: AbortSignal): Promise<Snapshot> {
+/**
+ * Brings the branch up to date and reads it; a mirror that turns out to be broken is made anew once. Waits for a fetch
+ * that is under way and then fetches itself: that one may have begun before what is asked for was there.
+ */
+export function fetchLatest(state: MirrorState, signal: AbortSignal): Promise<Snapshot> {
+  return state.fetchInTurn(() => fetchNow(state, signal));
+}
+
+async function fetchNow(state: MirrorState, signal: AbortSignal): Promise<Snapshot> {
   await fetchBranch(state, signal);
   try {
     return await readTip(state, signal);

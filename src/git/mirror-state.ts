@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Logger } from 'pino';
 import type { Revision } from '../core/report.ts';
 import type { OperatorError } from '../errors.ts';
@@ -41,6 +42,8 @@ export interface MirrorState {
   opening?: Promise<Git>;
   /** The newest snapshots by commit: what stands still is not read twice. */
   readonly snapshots: Map<string, Snapshot>;
+  /** One fetch at a time: of two that move the same ref, git fails one. */
+  readonly fetchInTurn: LimitFunction;
   /** Fetches that brought something, since the mirror was last packed. */
   moves: number;
 }
@@ -55,6 +58,7 @@ export function createState(settings: MirrorSettings): MirrorState {
     ref: `refs/heads/${checkBranch(settings.branch)}`,
     scope: { folder: checkFolder(settings.path ?? ''), limits: { ...DEFAULT_LIMITS, ...settings.limits } },
     snapshots: new Map(),
+    fetchInTurn: pLimit(1),
     moves: 0,
   };
 }

@@ -33,15 +33,18 @@ export function percentile(values: readonly number[], percent: number): number {
   return found;
 }
 
+/** Milliseconds, or seconds from ten on. */
 export function showMs(ms: number): string {
   if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`;
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
 }
 
+/** A ratio. */
 export function showTimes(ratio: number): string {
   return `${ratio.toFixed(ratio < 10 ? 2 : 1)} x`;
 }
 
+/** Whole MiB. */
 export function showMiB(mib: number): string {
   return `${Math.round(mib)} MiB`;
 }

@@ -30,6 +30,7 @@ export interface WatchedOperator {
 
 const TIMEOUT_MS = 120_000;
 
+/** Starts it; `onObserving` is told of each pass just before the hosts are asked. */
 export async function startWatched(
   config: Config,
   onObserving: (sha: string) => void = () => {},

@@ -53,6 +53,16 @@ describe('fetch', () => {
     expect(files.map(({ path }) => path)).not.toContain('manifests/gone.json');
   });
 
+  it('gives the new commit to all who ask at once', async () => {
+    const remote = createRemote();
+    const mirror = mirrorOf(remote.bare);
+    for (let round = 1; round <= 5; round++) {
+      const sha = remote.commit({ ...FILES, 'manifests/round.json': `[${round}]` });
+      const asked = await Promise.all(Array.from({ length: 4 }, () => mirror.fetch(never)));
+      expect(asked.map(({ revision }) => revision.sha)).toEqual([sha, sha, sha, sha]);
+    }
+  });
+
   it('reads only the folder that it is told to, with paths from there', async () => {
     const remote = createRemote();
     remote.commit({ ...FILES, 'prod/cluster.yml': 'name: p\n', 'prod/manifests/x.yaml': '' });
