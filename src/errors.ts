@@ -25,7 +25,7 @@ export const ERRORS = {
   E_LIBVIRT: { reaction: 'retry', summary: 'libvirt refused a call.' },
   E_OUTCOME_UNKNOWN: { reaction: 'retry', summary: 'The connection broke while a step ran.' },
   E_POSTCONDITION: { reaction: 'retry', summary: 'A step ran and the host does not show its result.' },
-  E_NOT_OURS: { reaction: 'wait-for-commit', summary: 'A VM or volume of that name exists and is not ours.' },
+  E_NOT_OURS: { reaction: 'retry', summary: 'A VM or volume of that name exists and is not ours.' },
   E_IMAGE_MISSING: { reaction: 'retry', summary: 'A base image or its pool is not on the host.' },
   E_TIMEOUT: { reaction: 'retry', summary: 'Something took longer than its limit.' },
 } as const satisfies Record<string, { reaction: Reaction; summary: string }>;

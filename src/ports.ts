@@ -61,6 +61,8 @@ export interface Notes {
 /** What people have confirmed. */
 export interface Confirmations {
   has(hash: string): Promise<boolean>;
+  /** Forgets all but this one: what nothing waits for any more must not let a later removal pass. */
+  keepOnly(hash: string | undefined): Promise<void>;
 }
 
 export interface Clock {

@@ -154,7 +154,16 @@ function viewStatus(
   config: Config,
   operator: Operator,
   startedAt: Date,
-  { cluster, inForce, lastReport, observed, running, nextPassAt }: Seen & ControllerState,
+  {
+    cluster,
+    inForce,
+    lastReport,
+    observed,
+    running,
+    nextPassAt,
+    lastError,
+    failingSince,
+  }: Seen & ControllerState,
 ): StatusView {
   return statusView({
     version,
@@ -166,6 +175,7 @@ function viewStatus(
     running,
     nextPassAt,
     notesPending: operator.notes?.pending ?? 0,
+    problem: failingSince && { message: errorMessage(lastError), since: failingSince },
     lastReport,
     hosts: observed,
   });

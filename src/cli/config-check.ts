@@ -1,10 +1,15 @@
+import { access, constants, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { HostConfig } from '../config/hosts.ts';
-import { errorMessage } from '../errors.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { errorMessage, OperatorError } from '../errors.ts';
 import { endpointOf } from '../hosts/ssh-target.ts';
-import type { Operator } from '../operator.ts';
+import { createLogger } from '../log.ts';
+import { createOperator, type Operator } from '../operator.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
-import { abortOnSignals, type Session, withOperator } from './session.ts';
+import { abortOnSignals } from './session.ts';
 
 /** One thing that was tried. */
 interface Check {
@@ -13,22 +18,54 @@ interface Check {
   readonly detail: string;
 }
 
-/** Connects to everything that operator.yaml names and says what works. Exit code 1: something does not. */
-export function configCheck(options: GlobalOptions): Promise<number> {
-  return withOperator(options, async (session) => {
-    const signal = abortOnSignals();
-    const checks = await Promise.all([
-      checkGit(session, signal),
-      ...[...session.config.hosts.values()].map((host) => checkHost(session.operator, host, signal)),
-    ]);
-    checks.push(checkWebhook(session));
+/**
+ * Connects to everything that operator.yaml names and says what works. Exit code 1: something does not. It works in a
+ * scratch folder: the state folder is the operator's, and whoever checks may be another user.
+ */
+export async function configCheck(options: GlobalOptions): Promise<number> {
+  const config = loadConfig(options.config);
+  const signal = abortOnSignals();
+  const scratch = await mkdtemp(join(tmpdir(), 'kvm-gitops-check-'));
+  const operator = await createOperator(
+    { ...config, stateDir: scratch },
+    { log: createLogger({ level: 'silent' }) },
+  );
+  try {
+    const hosts = [...config.hosts.values()].map((host) => checkHost(operator, host, signal));
+    const checks = await Promise.all([checkState(config), checkGit(config, operator, signal), ...hosts]);
+    checks.push(checkWebhook(config));
     if (options.json) printJson(checks);
     else for (const check of checks) print(line(check));
     return checks.every(({ ok }) => ok) ? 0 : 1;
-  });
+  } finally {
+    await operator.close();
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
-async function checkGit({ config, operator }: Session, signal: AbortSignal): Promise<Check> {
+/** The state folder, or where it would be made. */
+async function checkState({ stateDir }: Config): Promise<Check> {
+  const what = `state folder ${stateDir}`;
+  try {
+    const parent = await nearestFolder(stateDir);
+    await access(parent, constants.W_OK);
+    return { what, ok: true, detail: parent === stateDir ? 'can be written' : `can be made in ${parent}` };
+  } catch (error) {
+    return { what, ok: false, detail: errorMessage(error) };
+  }
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found === undefined) return nearestFolder(dirname(path));
+  if (!found.isDirectory()) throw new OperatorError('E_CONFIG_INVALID', `${path} is not a folder`);
+  return path;
+}
+
+async function checkGit(config: Config, operator: Operator, signal: AbortSignal): Promise<Check> {
   const what = `git ${config.git.branch} of ${config.git.remote}`;
   try {
     const { revision, files, skipped } = await operator.mirror.fetch(signal);
@@ -61,10 +98,10 @@ async function checkHost({ links }: Operator, host: HostConfig, signal: AbortSig
   }
 }
 
-function checkWebhook({ config }: Session): Check {
-  const { host, port } = config.http.listen;
+function checkWebhook({ http }: Config): Check {
+  const { host, port } = http.listen;
   const secret =
-    config.http.webhookSecret === undefined ? 'no webhook: http.webhookSecret is not set' : 'webhook on';
+    http.webhookSecret === undefined ? 'no webhook: http.webhookSecret is not set' : 'webhook on';
   return { what: `http ${host}:${port}`, ok: true, detail: secret };
 }
 

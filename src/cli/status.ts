@@ -17,7 +17,7 @@ export async function status(options: GlobalOptions): Promise<number> {
   if (view === undefined) return statusFromJournal(config, options);
   if (options.json) printJson(view);
   else printStatus(view);
-  return view.lastReport?.status === 'applied' ? 0 : 1;
+  return view.lastReport?.status === 'applied' && view.problem === undefined ? 0 : 1;
 }
 
 async function askOperator(config: Config): Promise<StatusView | undefined> {
@@ -60,13 +60,14 @@ async function statusFromJournal(config: Config, { json }: GlobalOptions): Promi
 }
 
 function printStatus(view: StatusView): void {
-  const { lastReport, hosts, notesPending } = view;
+  const { lastReport, hosts, notesPending, problem } = view;
   print(`${colors.bold('cluster')}   ${view.cluster ?? '(no commit accepted yet)'}`);
   print(`${colors.bold('watching')}  ${view.branch} of ${view.remote}`);
   print(
     `${colors.bold('state')}     ${view.running ? 'a pass is running' : `idle, next check ${view.nextPassAt ?? 'soon'}`}`,
   );
-  if (notesPending > 0) print(colors.yellow(`${notesPending} notes are not on the remote yet`));
+  if (notesPending > 0) print(colors.yellow(`notes that are not on the remote yet: ${notesPending}`));
+  if (problem !== undefined) print(colors.red(`passes fail since ${problem.since}: ${problem.message}`));
   if (lastReport !== undefined) print(`\n${reportText(lastReport)}`);
   for (const host of hosts) print(`\n${hostText(host)}`);
 }

@@ -7,6 +7,7 @@ import { holdBack, type Plan, type PurgeStep, type RemoveStep, type Step } from 
  *
  *   a removal or purge of a VM with `protect: true`
  *   every removal, when git declares no VM at all
+ *   every removal, when `policy.tombstoneDays` is 0: its disks would be gone at once
  *   every removal, when there are more than `policy.maxRemovals`; and every purge likewise
  */
 export function guard(plan: Plan, desired: DesiredState): Plan {
@@ -37,13 +38,15 @@ function isEnding(step: Step): step is Ending {
 
 function guardRule({ steps }: Plan, desired: DesiredState): (step: Ending) => string | undefined {
   const endings = steps.filter(isEnding);
-  const { maxRemovals } = desired.policy;
+  const { maxRemovals, tombstoneDays } = desired.policy;
   const counts = { remove: 0, purge: 0 };
   for (const { kind } of endings) counts[kind]++;
   return (step) => {
     const alike = counts[step.kind];
     if (step.mark.protect) return 'it is protected (protect: true)';
     if (step.kind === 'remove' && desired.vms.size === 0) return 'git declares no VM at all';
+    if (step.kind === 'remove' && tombstoneDays === 0)
+      return 'policy.tombstoneDays is 0: its disks are deleted at once, and no revert brings them back';
     if (alike > maxRemovals) return `${alike} VMs at once, and policy.maxRemovals is ${maxRemovals}`;
     return undefined;
   };

@@ -94,9 +94,9 @@ function outcomeLines(report: Report): readonly string[] {
 function hostLines(steps: readonly StepResult[]): string[] {
   if (steps.length === 0) return [];
   const hosts = [...new Set(steps.map(({ host }) => host))].toSorted();
-  const perHost = hosts.map((host) => {
-    const own = steps.filter((step) => step.host === host);
-    return `  ${host}  ${doneByKind(own)}`;
+  const perHost = hosts.flatMap((host) => {
+    const done = doneByKind(steps.filter((step) => step.host === host));
+    return done === '' ? [] : [`  ${host}  ${done}`];
   });
   return ['', countSteps(steps), ...capped([...steps.filter(isFailed).map(failureLine), ...perHost])];
 }

@@ -21,6 +21,8 @@ export interface StatusView {
   readonly nextPassAt?: string;
   /** Git notes that are not on the remote yet. */
   readonly notesPending: number;
+  /** Why passes break now: git cannot be read, or a bug. */
+  readonly problem?: { readonly message: string; readonly since: string };
   readonly lastReport?: ReportView;
   /** By name; empty until a pass has asked the hosts. */
   readonly hosts: readonly HostView[];
@@ -90,6 +92,7 @@ export interface StatusFacts {
   readonly running: boolean;
   readonly nextPassAt?: Date | undefined;
   readonly notesPending: number;
+  readonly problem?: { readonly message: string; readonly since: Date } | undefined;
   readonly lastReport?: Report | undefined;
   /** Undefined until a pass has asked the hosts. */
   readonly hosts?: ObservedState | undefined;
@@ -97,7 +100,7 @@ export interface StatusFacts {
 
 /** Picks what people may see, field by field: what is new elsewhere is not shown until it is named here. Pure. */
 export function statusView(facts: StatusFacts): StatusView {
-  const { version, cluster, branch, inForce, running, nextPassAt, notesPending, lastReport } = facts;
+  const { version, cluster, branch, inForce, running, nextPassAt, notesPending, problem, lastReport } = facts;
   return {
     v: 1,
     version,
@@ -109,6 +112,9 @@ export function statusView(facts: StatusFacts): StatusView {
     running,
     ...(nextPassAt !== undefined && { nextPassAt: nextPassAt.toISOString() }),
     notesPending,
+    ...(problem !== undefined && {
+      problem: { message: redactText(problem.message), since: problem.since.toISOString() },
+    }),
     ...(lastReport !== undefined && { lastReport: viewReport(lastReport) }),
     hosts: [...(facts.hosts?.hosts.values() ?? [])].toSorted(byName).map((host) => viewHost(host, cluster)),
   };

@@ -40,8 +40,9 @@ export interface ControllerState {
   readonly nextPassAt?: Date;
   /** Passes in a row that broke or left failed steps. */
   readonly failures: number;
-  /** Why the last pass broke. */
+  /** Why the last pass broke, and when that began. */
   readonly lastError?: unknown;
+  readonly failingSince?: Date;
 }
 
 /** A pass in which a failed VM only waits for its next try neither mends nor worsens anything. */
@@ -107,12 +108,13 @@ export function createController(options: ControllerOptions): Controller {
           head = sha;
         },
       });
-      const { lastError: _, ...rest } = state;
+      const { lastError: _, failingSince: __, ...rest } = state;
       state = { ...rest, failures: failuresAfter([...reports.add(report)], state.failures) };
     } catch (err) {
       if (!signal.aborted) {
         log.error({ err }, 'the pass failed');
-        state = { ...state, failures: state.failures + 1, lastError: err };
+        const failingSince = state.failingSince ?? new Date();
+        state = { ...state, failures: state.failures + 1, lastError: err, failingSince };
       }
     } finally {
       clearInterval(watch);

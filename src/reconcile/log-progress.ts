@@ -3,7 +3,10 @@ import { countSteps } from '../core/note.ts';
 import type { Report } from '../core/report.ts';
 import type { OnProgress } from './progress.ts';
 
-/** Writes a pass to the log: what changed at `info`, what went wrong at `warn`, idle passes at `debug`. */
+/** Held changes that a log line names. */
+const SHOWN = 20;
+
+/** Writes a pass to the log: what changed at `info`, what went wrong or waits at `warn`, idle passes at `debug`. */
 export function logProgress(log: Logger): OnProgress {
   return (event) => {
     switch (event.kind) {
@@ -16,7 +19,7 @@ export function logProgress(log: Logger): OnProgress {
         return log.info({ ...named(event.step), durationMs }, 'applied');
       }
       case 'recorded':
-        return logReport(log, event.report);
+        return logReport(log, event.report, event.news);
       case 'observing':
       case 'planned':
       case 'step-progress':
@@ -25,7 +28,7 @@ export function logProgress(log: Logger): OnProgress {
   };
 }
 
-function logReport(log: Logger, report: Report): void {
+function logReport(log: Logger, report: Report, news: boolean): void {
   const { status, trigger, durationMs, steps, held, issues, unknownHosts } = report;
   const fields = {
     revision: report.revision.sha.slice(0, 12),
@@ -33,13 +36,16 @@ function logReport(log: Logger, report: Report): void {
     trigger,
     durationMs,
     ...(steps.length > 0 && { steps: countSteps(steps) }),
-    ...(held.length > 0 && { held: held.length }),
+    ...(held.length > 0 && {
+      held: held.slice(0, SHOWN).map(({ kind, vm, because }) => `${kind} ${vm} (${because})`),
+    }),
+    ...(report.confirmation !== undefined && { confirm: report.confirmation }),
     ...(issues.length > 0 && { issues: issues.length }),
     ...(unknownHosts.length > 0 && { unknown: unknownHosts.map(({ host }) => host) }),
   };
-  if (status === 'refused' || status === 'failed') log.warn(fields, 'reconciled');
-  else if (steps.length > 0) log.info(fields, 'reconciled');
-  else log.debug(fields, 'reconciled');
+  if (!news) log.debug(fields, 'reconciled');
+  else if (status === 'applied' || status === 'superseded') log.info(fields, 'reconciled');
+  else log.warn(fields, 'reconciled');
 }
 
 function named({ host, vm, kind }: { readonly host: string; readonly vm: string; readonly kind: string }) {

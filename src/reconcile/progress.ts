@@ -13,6 +13,7 @@ export type ProgressEvent =
       readonly result: StepResult;
       readonly error?: unknown;
     }
-  | { readonly kind: 'recorded'; readonly report: Report };
+  /** `news`: it says something that was not said before of that commit. */
+  | { readonly kind: 'recorded'; readonly report: Report; readonly news: boolean };
 
 export type OnProgress = (event: ProgressEvent) => void;

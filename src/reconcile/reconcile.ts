@@ -60,13 +60,18 @@ export async function reconcile(deps: Deps, request: PassRequest): Promise<Repor
   request.onHead?.(head.revision.sha);
   await recordSkippedCommits(deps, head.revision);
   if (inForce?.revision.sha === head.revision.sha) {
-    return pass(deps, request, { snapshot: head, accepted: true });
+    return pass(deps, request, { snapshot: head, accepted: true, isHead: true });
   }
 
-  const candidate = { snapshot: head, accepted: false, ...(inForce && { inForce: inForce.revision.sha }) };
+  const candidate = {
+    snapshot: head,
+    accepted: false,
+    isHead: true,
+    ...(inForce && { inForce: inForce.revision.sha }),
+  };
   const report = await pass(deps, request, candidate);
   if (report.status === 'refused' && inForce !== undefined) {
-    await pass(deps, request, { snapshot: inForce, accepted: true });
+    await pass(deps, request, { snapshot: inForce, accepted: true, isHead: false });
   }
   return report;
 }
@@ -89,7 +94,7 @@ async function withoutHead(
       reportUnreadable({ ...request, revision, startedAt: deps.clock.now() }, error, inForce),
     ));
   if (inForce !== undefined && !request.signal.aborted) {
-    await pass(deps, request, { snapshot: inForce, accepted: true });
+    await pass(deps, request, { snapshot: inForce, accepted: true, isHead: false });
   }
   if (refused === undefined) throw error;
   request.onHead?.(refused.revision.sha);
@@ -100,6 +105,8 @@ interface Candidate {
   readonly snapshot: Snapshot;
   /** It is in force: a host that has become too full since then holds back steps, and refuses nothing. */
   readonly accepted: boolean;
+  /** It is the branch's newest commit, and not the one that is in force meanwhile. */
+  readonly isHead: boolean;
   /** What stays in force when this one is refused. */
   readonly inForce?: string;
 }
@@ -128,7 +135,7 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
 
   deps.onProgress({ kind: 'observing', revision });
   const observed = await deps.hosts.observe(questionFor(desired), signal);
-  const { plan, shortages } = await judge(deps, revision, desired, observed);
+  const { plan, shortages } = await judge(deps, candidate, desired, observed);
   if (shortages.length > 0 && !accepted) {
     return {
       kind: 'refused',
@@ -155,13 +162,14 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
 /** Judges, and once more where a person has confirmed what the guards hold back. */
 async function judge(
   deps: Deps,
-  revision: Revision,
+  { snapshot, isHead }: Candidate,
   desired: DesiredState,
   observed: ObservedState,
 ): Promise<Assessment> {
-  const context = { now: deps.clock.now(), commit: revision.sha };
+  const context = { now: deps.clock.now(), commit: snapshot.revision.sha };
   const judged = assess(desired, observed, context);
   const { confirmation } = judged.plan;
+  if (isHead) await deps.confirmations.keepOnly(confirmation);
   if (confirmation === undefined || !(await deps.confirmations.has(confirmation))) return judged;
   return assess(desired, observed, { ...context, confirmed: confirmation });
 }

@@ -15,11 +15,12 @@ export interface RecordDeps {
 export async function record(deps: Omit<RecordDeps, 'source'>, report: Report): Promise<Report> {
   const { journal, notes, onProgress } = deps;
   const { sha } = report.revision;
-  if (isNews(await journal.latestOf(sha), report)) {
+  const news = isNews(await journal.latestOf(sha), report);
+  if (news) {
     await journal.append(report);
     notes.put(sha, renderNote(await journal.of(sha)));
   }
-  onProgress({ kind: 'recorded', report });
+  onProgress({ kind: 'recorded', report, news });
   return report;
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../errors.ts';
 import type { Clock, Confirmations } from '../ports.ts';
@@ -26,6 +26,10 @@ export function openConfirmations(dir: string, clock: Clock): ConfirmationStore 
   return {
     folder,
     has: async (hash) => HASH.test(hash) && isValid(join(folder, hash), hash, clock.now()),
+    keepOnly: async (hash) => {
+      const others = (await readdir(folder).catch(ignoreMissing))?.filter((name) => name !== hash) ?? [];
+      for (const name of others) if (HASH.test(name)) await rm(join(folder, name), { force: true });
+    },
     add: async (hash, who) => {
       if (!HASH.test(hash)) {
         throw new OperatorError(

@@ -1,7 +1,7 @@
 import { link, mkdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { OperatorError } from '../errors.ts';
+import { errorMessage, OperatorError } from '../errors.ts';
 
 /** Held until it is released, or its process is gone. */
 export interface StateLock {
@@ -27,10 +27,16 @@ const TAKEOVER_MS = 10_000;
 
 /** One operator for a state folder. Throws E_STATE_LOCKED, naming who holds it; what a dead process left is taken over. */
 export async function lockState(dir: string): Promise<StateLock> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'operator.lock');
   const mine = JSON.stringify(await describeSelf());
-  if (!(await create(path, mine))) await takeOver(path, mine);
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    if (!(await create(path, mine))) await takeOver(path, mine);
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause;
+    const message = `state: the folder ${dir} cannot be written: ${errorMessage(cause)}`;
+    throw new OperatorError('E_CONFIG_INVALID', message, { cause });
+  }
   const heartbeat = setInterval(() => {
     const now = new Date();
     // The folder may be away for a moment; the next beat tries again.

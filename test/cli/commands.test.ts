@@ -17,7 +17,7 @@ describe('the commands, in the order of a day', () => {
   it('config check says of everything that it works, and how the hosts are reached', async () => {
     const { code, stdout, stderr } = await site.run(['config', 'check']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout.match(/^ok/gm)).toHaveLength(4);
+    expect(stdout.match(/^ok/gm)).toHaveLength(5);
     expect(stdout).toMatch(/host t01 \(root@.*\n.*by streamlocal/);
     expect(stdout).toContain('2 files; notes go to refs/notes/kvm-gitops');
   });
@@ -169,7 +169,11 @@ describe('the commands, in the order of a day', () => {
     expect(reasons).toMatchObject([{ because: 'guard', reason: 'git declares no VM at all' }]);
     expect(site.simulator.host('t02').host.isRunning('web-2')).toBe(true);
 
-    expect(await site.run(['confirm', 'not-a-hash'])).toMatchObject({ code: 1, stdout: '' });
+    expect(await site.run(['confirm', '0123456789ab'])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(`what waits is ${confirmation}`),
+    });
     expect(await site.run(['confirm', confirmation])).toMatchObject({ code: 0, stderr: '' });
     expect(await site.run(['reconcile', '--once'])).toMatchObject({ code: 0 });
     expect(site.simulator.host('t02').host.isRunning('web-2')).toBe(false);
@@ -261,7 +265,7 @@ describe('trouble', () => {
     const { code, stdout } = await site.run(['config', 'check', '--config', config]);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^failed {2}host t02 .*\n.*ECONNREFUSED|refused/m);
-    expect(stdout.match(/^ok/gm)).toHaveLength(3);
+    expect(stdout.match(/^ok/gm)).toHaveLength(4);
   });
 
   it('plan says that a host is unknown, and does not call all well', async () => {

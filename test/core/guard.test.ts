@@ -17,7 +17,7 @@ function purgeStep(vm: string, overrides: Partial<PurgeStep> = {}): PurgeStep {
 const protectedMark = mark({ state: 'tombstone', protect: true });
 
 describe('guard', () => {
-  it.each<{ name: string; steps: Step[]; git?: DesiredVm[]; because?: string }>([
+  it.each<{ name: string; steps: Step[]; git?: DesiredVm[]; days?: number; because?: string }>([
     { name: 'lets a few removals pass', steps: [removeStep('web'), removeStep('db')] },
     { name: 'lets a few purges pass', steps: [purgeStep('web'), purgeStep('db')] },
     {
@@ -41,6 +41,12 @@ describe('guard', () => {
       because: 'no VM at all',
     },
     {
+      name: 'holds any removal when the disks would not be kept at all',
+      steps: [removeStep('web')],
+      days: 0,
+      because: 'tombstoneDays is 0',
+    },
+    {
       name: 'holds the removal of a protected VM',
       steps: [removeStep('web', { mark: protectedMark })],
       because: 'protected',
@@ -50,8 +56,10 @@ describe('guard', () => {
       steps: [purgeStep('web', { mark: protectedMark })],
       because: 'protected',
     },
-  ])('$name', ({ steps, git: vms, because }) => {
-    const result = guarded(steps, vms === undefined ? git : desiredState(vms));
+  ])('$name', ({ steps, git: vms, days, because }) => {
+    const desired = vms === undefined ? git : desiredState(vms);
+    const policy = { ...desired.policy, ...(days !== undefined && { tombstoneDays: days }) };
+    const result = guarded(steps, { ...desired, policy });
     expect(inWords(result.steps)).toEqual(because === undefined ? inWords(steps) : []);
     expect(result.held).toHaveLength(because === undefined ? 0 : steps.length);
     for (const held of result.held) {

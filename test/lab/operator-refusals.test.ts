@@ -137,7 +137,7 @@ describe.skipIf(!labAvailable().ok)(
         'web-1',
       ]);
       expect(held.text).toContain('git declares no VM at all');
-      expect(await cli('confirm', '000000000000')).toMatchObject({ code: 0 });
+      expect(await cli('confirm', '000000000000')).toMatchObject({ code: 1 });
       expect(await cli('confirm', 'everything')).toMatchObject({ code: 1 });
       await passEnded(site());
       expect(states(await look())).toMatchObject({ 'cache-1': 'ready', 'db-2': 'ready', 'web-1': 'ready' });
@@ -179,7 +179,10 @@ describe.skipIf(!labAvailable().ok)(
       ]);
       await applied(await remote.push('Two'));
       declare(remote, 'brief.yaml', [{ host: 't03', name: 'stays', address: 4, dataDisks: 1 }]);
-      const { summary } = await noteOf(await remote.push('One'), (note) => note.summary.done['purge'] === 1);
+      const held = await expectHeld(site(), await remote.push('One'), ['brief']);
+      expect(held.text).toContain('policy.tombstoneDays is 0');
+      await confirm(site(), held);
+      const { summary } = await noteOf(held.sha, (note) => note.summary.done['purge'] === 1);
       expect(summary).toMatchObject({ status: 'applied', done: { remove: 1, purge: 1 } });
       const hosts = await look();
       expect(states(hosts)).toMatchObject({ stays: 'ready', 'web-3': 'tombstone' });

@@ -39,7 +39,12 @@ function world() {
     hosts,
     journal,
     notes,
-    confirmations: { has: async (hash: string) => confirmed.has(hash) },
+    confirmations: {
+      has: async (hash: string) => confirmed.has(hash),
+      keepOnly: async (hash: string | undefined) => {
+        for (const other of confirmed) if (other !== hash) confirmed.delete(other);
+      },
+    },
     restarts: createRestartLimiter(),
     retries: createRetryPacer(),
     clock: { now: () => now },
@@ -316,6 +321,16 @@ describe('a removal that the guards hold', () => {
     confirmed.add(report.confirmation ?? '');
     expect((await pass()).status).toBe('applied');
     expect(hosts.applied.at(-1)).toBe('remove web on a');
+  });
+
+  it('is not done by a confirmation that was given, and was no longer needed, before', async () => {
+    const { source, hosts, confirmed, pass, report } = await emptied();
+    source.commit('cccc', desiredState([web]));
+    confirmed.add(report.confirmation ?? '');
+    await pass();
+    source.commit('dddd', desiredState([]));
+    expect(await pass()).toMatchObject({ status: 'partial', held: [{ because: 'guard' }] });
+    expect(hosts.applied).not.toContain('remove web on a');
   });
 
   it('is not done by the confirmation of an earlier removal once the VM has come back', async () => {

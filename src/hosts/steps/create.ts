@@ -92,8 +92,9 @@ async function requireFreeVolumes(
     if ((await findVolume(context, wanted)) === undefined) continue;
     throw new OperatorError(
       'E_NOT_OURS',
-      `${step.vm} on ${step.host}: pool ${wanted.pool} already has a volume ${wanted.name} that is not ours. ` +
-        `Keep it under another name, or delete it if it is of no use: virsh vol-delete ${wanted.name} --pool ${wanted.pool}`,
+      `${step.vm} on ${step.host}: pool ${wanted.pool} already has a volume ${wanted.name} that no VM of ours has. ` +
+        'It may be the disk of an earlier VM of this name, whose definition was taken away by hand. ' +
+        'Look at it; to go on, give it another name and refresh the pool: the runbook says how to get its data back',
     );
   }
 }

@@ -96,7 +96,7 @@ describe('create', () => {
     for (let attempt = 0; attempt < 2; attempt++) {
       await expect(bench.apply([step])).rejects.toMatchObject({
         code: 'E_NOT_OURS',
-        message: expect.stringContaining('already has a volume web-vda.qcow2 that is not ours'),
+        message: expect.stringContaining('already has a volume web-vda.qcow2 that no VM of ours has'),
       });
     }
     expect(bench.host.storage.files()).toEqual(before);
