@@ -90,7 +90,8 @@ export function formatMiB(mib: number): string {
   return `${Number((mib / 1024).toFixed(2))} GiB`;
 }
 
-/** `12.5 GiB` */
+/** `12.5 GiB`, `12 MiB` */
 export function formatBytes(bytes: number): string {
+  if (Math.abs(bytes) < 1024 ** 3) return `${Math.round(bytes / 1024 ** 2)} MiB`;
   return `${Number((bytes / 1024 ** 3).toFixed(1))} GiB`;
 }

@@ -2,7 +2,7 @@ import { type Assessment, assess } from '../core/assess.ts';
 import { holdForCapacity, shortageIssues } from '../core/capacity-check.ts';
 import type { DesiredState } from '../core/desired.ts';
 import type { ObservedState } from '../core/observed.ts';
-import type { Report, Revision } from '../core/report.ts';
+import type { Report } from '../core/report.ts';
 import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
 import { applyAll, type Concurrency } from './apply-all.ts';
 import type { Builder } from './builder.ts';

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { errorMessage } from '../../src/errors.ts';
 import { labAvailable } from './available.ts';
@@ -44,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
       print(Lab.open(dir), json);
       return 0;
     case 'down':
-      await Lab.open(dir).stop();
+      await down(Lab.open(dir));
       return 0;
     case 'crash':
     case 'boot':
@@ -71,6 +72,12 @@ async function up(options: LabOptions, json: boolean): Promise<number> {
     if (!lab.keep) await lab.stop();
   }
   return 0;
+}
+
+async function down(lab: Lab): Promise<void> {
+  await lab.stop();
+  const left = existsSync(lab.dir) ? `; the disks of its hosts are still in ${lab.dir}` : '';
+  process.stdout.write(`The lab is down${left}.\n`);
 }
 
 async function untilToldToEnd(): Promise<void> {
