@@ -1,5 +1,6 @@
 import type { DesiredVm } from './desired.ts';
 import type { ObservedDisk, ObservedVm } from './observed.ts';
+import { change } from './size.ts';
 import type { Held } from './step.ts';
 
 /** Where an existing VM is not as declared in a way that this version does not change. Only declared fields count. */
@@ -20,10 +21,6 @@ export function differences(vm: DesiredVm, found: ObservedVm): Held[] {
       reason: `${changes.join(', ')}: this version does not change the disks and cards of an existing VM; do it on ${vm.host}, or put git back`,
     },
   ];
-}
-
-function change(what: string, from: number, to: number): string | undefined {
-  return from === to ? undefined : `${what} ${from} -> ${to}`;
 }
 
 function macChange(mac: string | undefined, { macs }: ObservedVm): string | undefined {

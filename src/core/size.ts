@@ -56,6 +56,7 @@ function untilRestart(wanted: DesiredVm, { live }: ObservedVm): string | undefin
   return live && sizeChange({ ...live, memoryMiB: wanted.memoryMiB }, wanted);
 }
 
-function change(what: string, from: number, to: number): string | undefined {
+/** `vcpus 1 -> 2`; undefined where nothing changes. */
+export function change(what: string, from: number, to: number): string | undefined {
   return from === to ? undefined : `${what} ${from} -> ${to}`;
 }

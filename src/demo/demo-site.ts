@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { DemoHosts } from './demo-hosts.ts';
+import { freePort } from './free-port.ts';
 
 const runFile = promisify(execFile);
 const NOTES = '+refs/notes/kvm-gitops:refs/notes/kvm-gitops';
@@ -77,15 +77,4 @@ http:
 log:
   level: error
 `;
-}
-
-/** The port is free now; nobody else is expected to take it in the moment until it is used. */
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => {
-    probe.listen(0, '127.0.0.1', resolve);
-  });
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -33,6 +33,15 @@ export interface GitSettings {
 /** `exit`: git said no; `corrupt`: what it said makes no sense; `not-run`: it could not be started, or was killed. */
 type FailureKind = 'exit' | 'corrupt' | 'not-run' | 'timeout' | 'too-long';
 
+/** For every fetch: one ref and nothing beside it. `-v`, because simple-git makes a command that says nothing wait. */
+export const FETCH_OPTIONS: readonly string[] = [
+  '-v',
+  '--no-tags',
+  '--no-write-fetch-head',
+  '--no-recurse-submodules',
+  '--no-auto-maintenance',
+];
+
 /** git did not do what it was asked. `output` is what it printed, without secrets. */
 export class GitFailure extends Error {
   readonly kind: FailureKind;

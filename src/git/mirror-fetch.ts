@@ -1,6 +1,6 @@
 import type { Snapshot } from '../ports.ts';
 import { asGitFailure, remoteProblem } from './failures.ts';
-import { type Git, GitFailure } from './git.ts';
+import { FETCH_OPTIONS, type Git, GitFailure } from './git.ts';
 import { explain, type MirrorState, open, snapshotOf, unlock } from './mirror-state.ts';
 import { ACCEPTED_REF, isComplete, packIfNeeded, rebuildRepository, updateRef } from './repository.ts';
 import { readRevision } from './snapshot.ts';
@@ -57,16 +57,9 @@ async function fetchBranch(state: MirrorState, signal: AbortSignal): Promise<voi
 
 async function tryFetch(state: MirrorState, signal: AbortSignal): Promise<GitFailure | undefined> {
   const git = await open(state);
-  const options = [
-    '-v',
-    '--no-tags',
-    '--no-write-fetch-head',
-    '--no-recurse-submodules',
-    '--no-auto-maintenance',
-  ];
   // Forced, into our own ref: where the branch is rewritten, we follow.
   const what = [state.remote.url, `+${state.ref}:${state.ref}`];
-  return git.text(['fetch', ...options, '--end-of-options', ...what], { access: 'read', signal }).then(
+  return git.text(['fetch', ...FETCH_OPTIONS, '--end-of-options', ...what], { access: 'read', signal }).then(
     () => undefined,
     (error: unknown) => asGitFailure(error),
   );

@@ -1,6 +1,6 @@
 import { OperatorError } from '../errors.ts';
 import { asGitFailure, ownWords } from './failures.ts';
-import { type Git, GitFailure } from './git.ts';
+import { FETCH_OPTIONS, type Git, GitFailure } from './git.ts';
 import type { Mirror } from './mirror.ts';
 import { redact } from './redact.ts';
 import { updateRef } from './repository.ts';
@@ -59,14 +59,7 @@ export async function fetchNotes(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const git = await mirror.git();
-  const options = [
-    '-v',
-    '--no-tags',
-    '--no-write-fetch-head',
-    '--no-recurse-submodules',
-    '--no-auto-maintenance',
-  ];
-  const args = ['fetch', ...options, '--end-of-options', mirror.remote.url, `+${ref}:${ref}`];
+  const args = ['fetch', ...FETCH_OPTIONS, '--end-of-options', mirror.remote.url, `+${ref}:${ref}`];
   try {
     await git.text(args, { access: 'read', ...(signal === undefined ? {} : { signal }) });
   } catch (error) {

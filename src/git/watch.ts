@@ -48,10 +48,10 @@ export async function watchRemote(
   });
   return {
     close: async () => {
-      clearTimeout(settling);
       // Never inside an event handler of its own: chokidar would then leave watches behind that keep the process alive.
       await new Promise((resolve) => setImmediate(resolve));
       await watcher.close();
+      clearTimeout(settling);
     },
   };
 }

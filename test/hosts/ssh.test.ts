@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/demo/free-port.ts';
 import { connectSsh, type SshConnection } from '../../src/hosts/ssh.ts';
 import type { SshTarget } from '../../src/hosts/ssh-target.ts';
-import { freePort, hasSshd, type Sshd, startSshd } from './sshd.ts';
+import { hasSshd, type Sshd, startSshd } from './sshd.ts';
 
 describe.skipIf(!hasSshd)('SSH to a real sshd', () => {
   let sshd: Sshd;

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from '../../src/demo/free-port.ts';
 import type { SshTarget } from '../../src/hosts/ssh-target.ts';
 
 const SSHD = '/usr/sbin/sshd';
@@ -76,17 +76,6 @@ export function makeKey(path: string, type: string, passphrase = ''): string {
 /** `type base64` of a .pub file. */
 export function publicKey(path: string): string {
   return readFileSync(path, 'utf8').trim().split(' ').slice(0, 2).join(' ');
-}
-
-/** A port of the loopback interface that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Ends a process that we started and waits for its end. */

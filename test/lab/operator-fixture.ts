@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { freePort } from '../../src/demo/free-port.ts';
 import { type Dhcp, startDhcp } from './dhcp.ts';
 import { buildGuestImage, installBaseImage } from './guest.ts';
 import { lookAt, type SeenHost, type SeenVm } from './host-view.ts';
@@ -160,17 +160,6 @@ export async function hasBooted({ lab, dhcp }: Site, vm: SeenVm, times: number):
       .filter((line) => line.includes('DHCPACK') && line.includes(mac));
   const isUp = () => answers().length >= times && dhcp.leases().some((lease) => lease.mac === mac);
   await waitFor(`${vm.name} to boot ${times} times`, isUp, { timeoutMs: BOOT_TIMEOUT_MS });
-}
-
-/** The port is free now; nobody else is expected to take it in the moment until it is used. */
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => {
-    probe.listen(0, '127.0.0.1', resolve);
-  });
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function showLog({ config }: Site): void {

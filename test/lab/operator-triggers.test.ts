@@ -1,10 +1,11 @@
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../src/demo/free-port.ts';
 import { labAvailable } from './available.ts';
 import { disorder, onlyOne } from './host-view.ts';
 import { declare } from './manifest-edits.ts';
-import { BASE_IMAGE, freePort, type Site, useSite, WEBHOOK_SECRET } from './operator-fixture.ts';
+import { BASE_IMAGE, type Site, useSite, WEBHOOK_SECRET } from './operator-fixture.ts';
 import { waitFor } from './wait.ts';
 
 const REFUSED_NOTES = 'the remote refuses git notes';
