@@ -10,7 +10,7 @@ import type {
   UnknownHost,
 } from '../src/core/observed.ts';
 import type { Report, Revision, StepResult } from '../src/core/report.ts';
-import type { Held, RemoveStep } from '../src/core/step.ts';
+import { type Held, type RemoveStep, type Step, subjectOf } from '../src/core/step.ts';
 
 export const GIB = 1024 ** 3;
 export const CLUSTER = 'lab';
@@ -30,6 +30,7 @@ export function desiredVm(overrides: Partial<DesiredVm> = {}): DesiredVm {
     memoryMiB: 2048,
     maxMemoryMiB: 4096,
     bootDisk: {
+      target: 'vda',
       pool: 'default',
       volume: `${name}-vda.qcow2`,
       image: { name: 'debian', pool: 'default', volume: 'debian.qcow2' },
@@ -79,7 +80,7 @@ export function mark(overrides: Partial<Mark> = {}, name = 'web'): Mark {
     file: 'manifests/web.yaml',
     commit: 'c0ffee0000000000000000000000000000000000',
     protect: false,
-    volumes: [{ pool: 'default', name: `${name}-vda.qcow2`, made: true }],
+    volumes: [{ target: 'vda', pool: 'default', name: `${name}-vda.qcow2`, made: true }],
     ...(state === 'tombstone' && {
       removed: {
         at: '2026-02-20T12:00:00.000Z',
@@ -157,8 +158,11 @@ export function observedState(...hosts: readonly ObservedHost[]): ObservedState 
 }
 
 /** `create web on a`: a plan in words, for assertions. */
-export function inWords(steps: readonly Pick<Held, 'kind' | 'vm' | 'host'>[]): string[] {
-  return steps.map(({ kind, vm, host }) => `${kind} ${vm} on ${host}`);
+export function inWords(changes: readonly (Step | Held)[]): string[] {
+  return changes.map((change) => {
+    const subject = 'subject' in change ? change.subject : subjectOf(change);
+    return `${change.kind} ${subject} on ${change.host}`;
+  });
 }
 
 export function removeStep(vm: string, overrides: Partial<RemoveStep> = {}): RemoveStep {
@@ -182,7 +186,7 @@ export function revision(sha: string, overrides: Partial<Revision> = {}): Revisi
 export function stepResult(overrides: Partial<StepResult> = {}): StepResult {
   return {
     host: 'a',
-    vm: 'web',
+    subject: 'web',
     kind: 'create',
     reason: 'in git, not on the host',
     outcome: 'done',

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Colors } from 'picocolors/types.js';
 import type { StepResult } from '../core/report.ts';
-import type { Step } from '../core/step.ts';
+import { type Step, subjectOf } from '../core/step.ts';
 import type { OnProgress, ProgressEvent } from '../reconcile/progress.ts';
 
 /**
@@ -47,13 +47,14 @@ export function liveProgress(
 
 function statusLine(running: ReadonlyMap<Step, string>): string {
   const parts = [...running].map(
-    ([{ host, kind, vm }, message]) => `${host}: ${kind} ${vm}${message && ` (${message})`}`,
+    ([step, message]) => `${step.host}: ${step.kind} ${subjectOf(step)}${message && ` (${message})`}`,
   );
   return parts.join('  ');
 }
 
-function resultLine({ host, vm, kind, outcome, durationMs, error }: StepResult, colors: Colors): string {
+function resultLine({ host, subject, kind, outcome, durationMs, error }: StepResult, colors: Colors): string {
   const seconds = `${(durationMs / 1000).toFixed(1)} s`;
-  if (outcome === 'done') return `${colors.green('done')}    ${host}  ${kind} ${vm}  ${colors.dim(seconds)}`;
-  return `${colors.red('failed')}  ${host}  ${kind} ${vm}  ${error?.code}: ${error?.message}`;
+  if (outcome === 'done')
+    return `${colors.green('done')}    ${host}  ${kind} ${subject}  ${colors.dim(seconds)}`;
+  return `${colors.red('failed')}  ${host}  ${kind} ${subject}  ${error?.code}: ${error?.message}`;
 }

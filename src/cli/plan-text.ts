@@ -1,19 +1,8 @@
 import type { Colors } from 'picocolors/types.js';
 import type { ObservedState } from '../core/observed.ts';
-import type { Held, Plan, Step, StepKind } from '../core/step.ts';
+import { type Held, type Plan, type Step, type StepKind, subjectOf } from '../core/step.ts';
+import { STEP_WORDS } from '../core/step-words.ts';
 import { formatTable } from './table.ts';
-
-const SIGNS: Readonly<Record<StepKind, string>> = {
-  create: '+',
-  restore: '+',
-  start: '>',
-  stop: '.',
-  autostart: '~',
-  resize: '~',
-  mark: '~',
-  remove: '-',
-  purge: '!',
-};
 
 /** A plan for people: per host what is done, then what is held and why, then the counts. */
 export function planText(plan: Plan, observed: ObservedState, colors: Colors): string {
@@ -52,20 +41,20 @@ function summary({ steps, held, confirmation }: Plan, blind: boolean): string {
 
 function stepLines(steps: readonly Step[], colors: Colors): string {
   return formatTable(
-    steps.map(({ kind, vm, reason }) => [
-      `  ${paint(kind, `${SIGNS[kind]} ${kind}`, colors)}`,
-      vm,
-      colors.dim(reason),
+    steps.map((step) => [
+      `  ${paint(step.kind, `${STEP_WORDS[step.kind].sign} ${step.kind}`, colors)}`,
+      subjectOf(step),
+      colors.dim(step.reason),
     ]),
   );
 }
 
-function heldLine({ host, vm, kind, because, reason }: Held, colors: Colors): string {
-  return `  ${colors.yellow(`${kind} ${vm} on ${host}`)} (${because}): ${reason}`;
+function heldLine({ host, subject, kind, because, reason }: Held, colors: Colors): string {
+  return `  ${colors.yellow(`${kind} ${subject} on ${host}`)} (${because}): ${reason}`;
 }
 
 function paint(kind: StepKind, text: string, colors: Colors): string {
-  if (kind === 'remove' || kind === 'purge') return colors.red(text);
-  if (kind === 'create' || kind === 'restore') return colors.green(text);
-  return colors.cyan(text);
+  const { sign } = STEP_WORDS[kind];
+  if (sign === '-' || sign === '!') return colors.red(text);
+  return sign === '+' ? colors.green(text) : colors.cyan(text);
 }

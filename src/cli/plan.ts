@@ -1,5 +1,6 @@
 import { shortageIssues } from '../core/capacity-check.ts';
 import { formatIssue, type Issue } from '../core/issue.ts';
+import { type Step, stepId, subjectOf } from '../core/step.ts';
 import { assessNow, type Judged } from './assess-now.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
@@ -41,9 +42,22 @@ function planJson(judged: Judged, issues: readonly Issue[]): unknown {
     v: 1,
     accepted: issues.length === 0,
     issues,
-    steps: steps.map(({ kind, host, vm, uuid, reason }) => ({ kind, host, vm, uuid, reason })),
+    steps: steps.map(stepJson),
     held,
     confirmation,
     unknownHosts: unknown.map(({ name, reason }) => ({ host: name, reason })),
+  };
+}
+
+/** What is shown of a step: never the whole, which may hold what only the host is to know. */
+function stepJson(step: Step) {
+  const { kind, host, reason, after } = step;
+  return {
+    id: stepId(step),
+    kind,
+    host,
+    subject: subjectOf(step),
+    reason,
+    ...(after !== undefined && { after }),
   };
 }

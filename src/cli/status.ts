@@ -80,11 +80,12 @@ function reportText(report: ReportView): string {
     `  ${report.startedAt}, ${formatDuration(report.durationMs)}, asked for by: ${report.trigger}`,
     ...(report.inForce === undefined ? [] : [`  in force: ${report.inForce.slice(0, 12)}`]),
     ...report.issues.map((issue) => `  ${formatIssue(issue)}`),
-    ...report.failed.map(({ kind, vm, host, message }) =>
-      colors.red(`  failed ${kind} of ${vm} on ${host}: ${message}`),
+    ...report.failed.map(({ kind, subject, host, message }) =>
+      colors.red(`  failed ${kind} of ${subject} on ${host}: ${message}`),
     ),
     ...report.held.map(
-      ({ kind, vm, host, because, reason }) => `  held ${kind} of ${vm} on ${host} (${because}): ${reason}`,
+      ({ kind, subject, host, because, reason }) =>
+        `  held ${kind} of ${subject} on ${host} (${because}): ${reason}`,
     ),
     ...(report.pendingRestart ?? []).map(({ host, vm, reason }) =>
       colors.yellow(`  pending restart of ${vm} on ${host}: ${reason}`),

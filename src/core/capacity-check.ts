@@ -2,7 +2,8 @@ import type { Amount, HostCapacity } from './capacity.ts';
 import type { DesiredState, DesiredVm } from './desired.ts';
 import type { Issue } from './issue.ts';
 import type { ObservedState } from './observed.ts';
-import { holdBack, type Plan, type StepKind } from './step.ts';
+import { type Plan, type Step, type StepKind, subjectOf } from './step.ts';
+import { withhold } from './withhold.ts';
 
 /** A resource of a host that git wants more of than there is. */
 export interface Shortage {
@@ -47,17 +48,12 @@ const GROWING: readonly StepKind[] = ['create', 'restore'];
  */
 export function holdForCapacity(plan: Plan, shortages: readonly Shortage[]): Plan {
   const full = new Map(shortages.map(({ host, message }) => [host, message]));
+  const laneOf = (step: Step) => `${step.host}/${subjectOf(step)}`;
   const growing = plan.steps.filter(({ host, kind }) => full.has(host) && GROWING.includes(kind));
-  const newcomers = new Set(growing.map(({ host, uuid }) => `${host}/${uuid}`));
-  const isHeld = ({ host, uuid }: Plan['steps'][number]) => newcomers.has(`${host}/${uuid}`);
-  return {
-    ...plan,
-    steps: plan.steps.filter((step) => !isHeld(step)),
-    held: [
-      ...plan.held,
-      ...plan.steps.filter(isHeld).map((step) => holdBack(step, 'capacity', full.get(step.host) ?? '')),
-    ],
-  };
+  const newcomers = new Set(growing.map(laneOf));
+  return withhold(plan, (step) =>
+    newcomers.has(laneOf(step)) ? { because: 'capacity', reason: full.get(step.host) ?? '' } : undefined,
+  );
 }
 
 function isShort({ wanted, limit, used }: Amount): boolean {

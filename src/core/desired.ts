@@ -53,6 +53,8 @@ export interface DesiredVm {
 }
 
 export interface BootDisk {
+  /** `vda` */
+  readonly target: string;
   readonly pool: string;
   /** `NAME-vda.qcow2` */
   readonly volume: string;

@@ -8,14 +8,16 @@ export function differences(vm: DesiredVm, found: ObservedVm): Held[] {
   const changes = [
     ...vm.nics.map(({ mac }) => macChange(mac, found)),
     ...diskChanges(vm, found),
-    ...found.disks.filter(({ target }) => target === 'vda').map((disk) => bootDiskChange(vm, disk)),
+    ...found.disks
+      .filter(({ target }) => target === vm.bootDisk.target)
+      .map((disk) => bootDiskChange(vm, disk)),
     ...droppedDisks(vm, found),
   ].filter((text) => text !== undefined);
   if (changes.length === 0) return [];
   return [
     {
       host: vm.host,
-      vm: vm.name,
+      subject: vm.name,
       because: 'change',
       kind: 'update',
       reason: `${changes.join(', ')}: this version does not change the disks and cards of an existing VM; do it on ${vm.host}, or put git back`,
@@ -28,11 +30,11 @@ function macChange(mac: string | undefined, { macs }: ObservedVm): string | unde
   return isThere ? undefined : `no network card ${mac}`;
 }
 
-function bootDiskChange({ bootDisk }: DesiredVm, { capacity }: ObservedDisk): string | undefined {
+function bootDiskChange({ bootDisk }: DesiredVm, { target, capacity }: ObservedDisk): string | undefined {
   const { sizeGiB } = bootDisk;
   return capacity === undefined || sizeGiB === undefined
     ? undefined
-    : change('vda GiB', capacity / 1024 ** 3, sizeGiB);
+    : change(`${target} GiB`, capacity / 1024 ** 3, sizeGiB);
 }
 
 /** Disks that we made and that git no longer names. */

@@ -17,7 +17,7 @@ export interface DomainPlace {
  * each define. The emulator does not: each host has its own.
  */
 export function renderDomain(vm: DesiredVm, macs: readonly string[], mark: Mark, place: DomainPlace): string {
-  const disks = [{ target: 'vda', pool: vm.bootDisk.pool, volume: vm.bootDisk.volume }, ...vm.dataDisks];
+  const disks = [vm.bootDisk, ...vm.dataDisks];
   return `<domain type='${place.virtType}'>
   <name>${escapeXml(vm.name)}</name>
   <uuid>${vm.uuid}</uuid>

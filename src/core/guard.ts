@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { DesiredState } from './desired.ts';
-import { holdBack, type Plan, type PurgeStep, type RemoveStep, type Step } from './step.ts';
+import type { Plan, PurgeStep, RemoveStep, Step } from './step.ts';
+import { withhold } from './withhold.ts';
 
 /**
  * Holds back the removals and purges that a person has to confirm. It only ever takes steps away.
@@ -22,12 +23,12 @@ export function guard(plan: Plan, desired: DesiredState): Plan {
     desired.cluster,
     guarded.map(({ step }) => step),
   );
-  const kept = new Set<Step>(guarded.map(({ step }) => step));
-  return {
-    steps: plan.steps.filter((step) => !kept.has(step)),
-    held: [...plan.held, ...guarded.map(({ step, reason }) => holdBack(step, 'guard', reason))],
-    confirmation,
-  };
+  const reasons = new Map<Step, string>(guarded.map(({ step, reason }) => [step, reason]));
+  const kept = withhold(plan, (step) => {
+    const reason = reasons.get(step);
+    return reason === undefined ? undefined : { because: 'guard', reason };
+  });
+  return { ...kept, confirmation };
 }
 
 type Ending = RemoveStep | PurgeStep;

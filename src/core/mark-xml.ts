@@ -1,12 +1,19 @@
 import type { Element } from '@xmldom/xmldom';
-import { MARK_NAMESPACE, MARK_PREFIX, type Mark, type MarkState, type Removal } from './mark.ts';
+import {
+  MARK_NAMESPACE,
+  MARK_PREFIX,
+  type Mark,
+  type MarkedVolume,
+  type MarkState,
+  type Removal,
+} from './mark.ts';
 import { attribute, elementAt, elementsAt, escapeXml } from './xml.ts';
 
 /**
  * The mark as it stands in a domain definition, with prefix and namespace.
  *
  *     <kg:vm xmlns:kg="urn:kvm-gitops:1" cluster="lab" uuid="8c1f.." state="ready" file="manifests/web.yaml" ..>
- *       <kg:volume pool="default" name="web-1-vda.qcow2"/>
+ *       <kg:volume target="vda" pool="default" name="web-1-vda.qcow2"/>
  *     </kg:vm>
  */
 export function markForDefinition(mark: Mark): string {
@@ -28,8 +35,8 @@ function render(mark: Mark, prefix: string, namespace: string): string {
     protect: mark.protect ? 'yes' : 'no',
   });
   const volumes = mark.volumes.map(
-    ({ pool, name, made }) =>
-      `<${prefix}volume${attributeList({ pool, name, ...(!made && { made: 'no' }) })}/>`,
+    ({ target, pool, name, made }) =>
+      `<${prefix}volume${attributeList({ target, pool, name, ...(!made && { made: 'no' }) })}/>`,
   );
   const removed =
     mark.removed === undefined
@@ -65,12 +72,19 @@ export function readMark(element: Element): Mark {
     file: required(element, 'file'),
     commit: required(element, 'commit'),
     protect: readYesNo(element, 'protect'),
-    volumes: elementsAt(element, 'volume').map((volume) => ({
-      pool: required(volume, 'pool'),
-      name: required(volume, 'name'),
-      made: attribute(volume, 'made') !== 'no',
-    })),
+    volumes: elementsAt(element, 'volume').map(readVolume),
     ...(removed === undefined ? {} : { removed: readRemoval(removed) }),
+  };
+}
+
+function readVolume(element: Element): MarkedVolume {
+  const name = required(element, 'name');
+  return {
+    // Marks of version 0.1 name no target: it ends the volume's name.
+    target: attribute(element, 'target') ?? /-(vd[a-z])\.qcow2$/.exec(name)?.[1] ?? '',
+    pool: required(element, 'pool'),
+    name,
+    made: attribute(element, 'made') !== 'no',
   };
 }
 

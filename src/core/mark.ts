@@ -37,6 +37,8 @@ export interface VolumeRef {
 }
 
 export interface MarkedVolume extends VolumeRef {
+  /** Which disk of the VM it is: `vda`, `vdb`, ... */
+  readonly target: string;
   /** False: it is being made, and holds nothing yet. */
   readonly made: boolean;
 }

@@ -1,22 +1,10 @@
 import { formatIssue } from './issue.ts';
 import type { Report, Status, StepResult } from './report.ts';
-import type { StepKind } from './step.ts';
+import { STEP_WORDS } from './step-words.ts';
 
 /** A note larger than this is cut: forges and terminals are not made for more. */
 const MAX_NAMES = 40;
 const MAX_LINES = 100;
-
-const PAST_TENSE: Readonly<Record<StepKind, string>> = {
-  create: 'created',
-  start: 'started',
-  stop: 'stopped',
-  autostart: 'set autostart of',
-  resize: 'resized',
-  mark: 'marked',
-  remove: 'removed',
-  restore: 'restored',
-  purge: 'purged',
-};
 
 const HEADLINES: Readonly<Record<Status, string>> = {
   applied: 'applied: the hosts are as this commit wants them',
@@ -53,7 +41,7 @@ export function renderNote(reports: readonly Report[]): string {
 export function countSteps(steps: readonly StepResult[]): string {
   const counts = new Map<string, number>();
   for (const { kind, outcome } of steps) {
-    const word = outcome === 'done' ? PAST_TENSE[kind] : outcome;
+    const word = outcome === 'done' ? STEP_WORDS[kind].done : outcome;
     counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   return [...counts].map(([word, count]) => `${word} ${count}`).join(', ');
@@ -79,7 +67,7 @@ function outcomeLines(report: Report): readonly string[] {
     ),
     ...report.held.map(
       (held) =>
-        `  held ${held.kind} of ${held.vm} on ${held.host} (${held.because}): ${oneLine(held.reason)}`,
+        `  held ${held.kind} of ${held.subject} on ${held.host} (${held.because}): ${oneLine(held.reason)}`,
     ),
     ...(report.pendingRestart ?? []).map(
       ({ host, vm, reason }) => `  pending restart of ${vm} on ${host}: ${reason}`,
@@ -106,27 +94,30 @@ function doneByKind(steps: readonly StepResult[]): string {
   return kinds
     .map((kind) => ({
       kind,
-      names: steps.filter((step) => step.kind === kind && step.outcome === 'done').map(({ vm }) => vm),
+      names: steps
+        .filter((step) => step.kind === kind && step.outcome === 'done')
+        .map(({ subject }) => subject),
     }))
     .filter(({ names }) => names.length > 0)
-    .map(({ kind, names }) => `${PAST_TENSE[kind]} ${nameList(names)}`)
+    .map(({ kind, names }) => `${STEP_WORDS[kind].done} ${nameList(names)}`)
     .join('; ');
 }
 
 function laterLines(report: Report): string[] {
-  return report.steps.map((step) =>
-    isFailed(step)
-      ? `${failureLine(step)}  ${formatTime(report.startedAt)}`
-      : `  ${formatTime(report.startedAt)}  ${step.outcome === 'done' ? PAST_TENSE[step.kind] : `${step.outcome} ${step.kind} of`} ${step.vm} on ${step.host} (${step.reason})`,
-  );
+  const at = formatTime(report.startedAt);
+  return report.steps.map((step) => {
+    if (isFailed(step)) return `${failureLine(step)}  ${at}`;
+    const did = step.outcome === 'done' ? STEP_WORDS[step.kind].done : `${step.outcome} ${step.kind} of`;
+    return `  ${at}  ${did} ${step.subject} on ${step.host} (${step.reason})`;
+  });
 }
 
 function isFailed({ outcome }: StepResult): boolean {
   return outcome === 'failed';
 }
 
-function failureLine({ host, vm, kind, error }: StepResult): string {
-  return `  failed ${kind} of ${vm} on ${host}: ${error?.code} ${oneLine(error?.message ?? '')}`;
+function failureLine({ host, subject, kind, error }: StepResult): string {
+  return `  failed ${kind} of ${subject} on ${host}: ${error?.code} ${oneLine(error?.message ?? '')}`;
 }
 
 function nameList(names: readonly string[]): string {

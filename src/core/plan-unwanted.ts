@@ -1,7 +1,7 @@
 import type { DesiredState } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
 import type { PlanContext } from './plan.ts';
-import type { Held, Step, Verdict } from './step.ts';
+import type { Held, Step, Verdict, VmStep } from './step.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -94,7 +94,7 @@ function otherUse({ host, vm, mark }: OwnedVm, fleet: Fleet): string | undefined
   return undefined;
 }
 
-function base({ host, vm, mark }: OwnedVm): Pick<Step, 'host' | 'vm' | 'uuid' | 'cluster'> {
+function base({ host, vm, mark }: OwnedVm): Pick<VmStep, 'host' | 'vm' | 'uuid' | 'cluster'> {
   return { host, vm: vm.name, uuid: vm.uuid, cluster: mark.cluster };
 }
 
@@ -103,5 +103,8 @@ function one(step: Step): Verdict {
 }
 
 function hold(owned: OwnedVm, kind: Held['kind'], reason: string): Verdict {
-  return { steps: [], held: [{ host: owned.host, vm: owned.vm.name, because: 'conflict', kind, reason }] };
+  return {
+    steps: [],
+    held: [{ host: owned.host, subject: owned.vm.name, because: 'conflict', kind, reason }],
+  };
 }

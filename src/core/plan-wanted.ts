@@ -103,9 +103,10 @@ function planExisting(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Want
 function creation(vm: DesiredVm, context: WantedContext, begun?: ObservedVm): Step[] {
   const given = begun?.macs.length === vm.nics.length ? begun.macs : context.allocateMacs(vm);
   const base = { host: vm.host, vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
-  const volumes = [vm.bootDisk, ...vm.dataDisks].map((disk) => ({
-    pool: disk.pool,
-    name: disk.volume,
+  const volumes = [vm.bootDisk, ...vm.dataDisks].map(({ target, pool, volume }) => ({
+    target,
+    pool,
+    name: volume,
     made: true,
   }));
   const create: CreateStep = {
@@ -133,5 +134,5 @@ function readyMark(vm: DesiredVm, uuid: string, context: WantedContext, volumes:
 }
 
 function hold(vm: DesiredVm, problem: Problem): Verdict {
-  return { steps: [], held: [{ host: vm.host, vm: vm.name, ...problem }] };
+  return { steps: [], held: [{ host: vm.host, subject: vm.name, ...problem }] };
 }

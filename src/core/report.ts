@@ -15,11 +15,14 @@ export type StepOutcome = 'done' | 'failed' | 'skipped';
 
 export interface StepResult {
   readonly host: string;
-  readonly vm: string;
+  /** What it was about, as `subjectOf` the step: a VM's name. */
+  readonly subject: string;
   readonly kind: StepKind;
   readonly reason: string;
-  /** `skipped`: not begun, because an earlier step of the VM failed or a newer commit came. */
+  /** `skipped`: not begun, because a step before it failed or a newer commit came. */
   readonly outcome: StepOutcome;
+  /** Of a skipped step: the id of the one that was not done. */
+  readonly waitsFor?: string;
   readonly error?: { readonly code: string; readonly message: string };
   readonly durationMs: number;
 }

@@ -85,6 +85,7 @@ function bootDisk(
 ): BootDisk {
   const sizeGiB = spec.bootDiskGb ?? defaults.bootDiskGb;
   return {
+    target: diskTarget(0),
     pool,
     volume: volumeName(spec.name, 0),
     image,

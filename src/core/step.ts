@@ -4,16 +4,25 @@ import type { Size } from './size.ts';
 
 interface StepBase {
   readonly host: string;
+  /** Why, in a few words, for the plan and the note: `in git, not on the host`. */
+  readonly reason: string;
+  /**
+   * Ids (`stepId`) of steps that must be done before this one is begun, on whatever host; one that is not in the plan
+   * counts as done. What stands earlier in the plan for the same subject comes first anyway.
+   */
+  readonly after?: readonly string[];
+}
+
+/** A step that changes one VM. */
+interface VmStepBase extends StepBase {
   readonly vm: string;
   readonly uuid: string;
   /** Whose mark the VM must carry on the host; without it nothing is done. */
   readonly cluster: string;
-  /** Why, in a few words, for the plan and the note: `in git, not on the host`. */
-  readonly reason: string;
 }
 
 /** Claims the name, fills the disks, sets autostart, and leaves the VM `ready` and shut off. */
-export interface CreateStep extends StepBase {
+export interface CreateStep extends VmStepBase {
   readonly kind: 'create';
   readonly spec: DesiredVm;
   readonly macs: readonly string[];
@@ -22,45 +31,45 @@ export interface CreateStep extends StepBase {
   /** An earlier try was cut short: what it left is ours, has never run, and is made again. */
   readonly resume: boolean;
 }
-export interface StartStep extends StepBase {
+export interface StartStep extends VmStepBase {
   readonly kind: 'start';
 }
 /** Asks the guest to shut down and waits; the config says what follows when it does not. */
-export interface StopStep extends StepBase {
+export interface StopStep extends VmStepBase {
   readonly kind: 'stop';
 }
-export interface AutostartStep extends StepBase {
+export interface AutostartStep extends VmStepBase {
   readonly kind: 'autostart';
   readonly enabled: boolean;
 }
 /** Changes processors and memory: in the definition, and at once in the running VM as far as it takes them. */
-export interface ResizeStep extends StepBase {
+export interface ResizeStep extends VmStepBase {
   readonly kind: 'resize';
   readonly to: Size;
 }
 /** Rewrites our mark; nothing that runs is touched. */
-export interface MarkStep extends StepBase {
+export interface MarkStep extends VmStepBase {
   readonly kind: 'mark';
   readonly mark: Mark;
 }
 /** Shuts down and keeps definition and disks under a tombstone. */
-export interface RemoveStep extends StepBase {
+export interface RemoveStep extends VmStepBase {
   readonly kind: 'remove';
   readonly mark: Mark;
 }
 /** Takes the tombstone off and sets autostart again. */
-export interface RestoreStep extends StepBase {
+export interface RestoreStep extends VmStepBase {
   readonly kind: 'restore';
   readonly autostart: boolean;
   readonly mark: Mark;
 }
 /** Deletes the definition and the volumes that the mark names. There is no way back. */
-export interface PurgeStep extends StepBase {
+export interface PurgeStep extends VmStepBase {
   readonly kind: 'purge';
   readonly mark: Mark;
 }
 
-export type Step =
+export type VmStep =
   | CreateStep
   | StartStep
   | StopStep
@@ -71,12 +80,25 @@ export type Step =
   | RestoreStep
   | PurgeStep;
 
+export type Step = VmStep;
+
 export type StepKind = Step['kind'];
+
+/** What a step is about, for people: a VM by its name. No two subjects of a host are called alike. */
+export function subjectOf(step: Step): string {
+  return step.vm;
+}
+
+/** Names a step in its plan, for `after`: `start t01/web`. */
+export function stepId(step: Step): string {
+  return `${step.kind} ${step.host}/${subjectOf(step)}`;
+}
 
 /** A change that is not made now, and why. */
 export interface Held {
   readonly host: string;
-  readonly vm: string;
+  /** What it is about, as `subjectOf` a step. */
+  readonly subject: string;
   /**
    *   guard     waits for `kvm-gitops confirm HASH`
    *   unknown   its host, or one where it may be, does not answer
@@ -92,7 +114,7 @@ export interface Held {
   readonly reason: string;
 }
 
-/** Steps of one VM are in order; steps of different VMs do not depend on each other. */
+/** Steps of one subject are in order; other orders are in `after`. */
 export interface Plan {
   readonly steps: readonly Step[];
   readonly held: readonly Held[];
@@ -108,5 +130,5 @@ export interface Verdict {
 
 /** The same step, not made now. */
 export function holdBack(step: Step, because: Held['because'], reason: string): Held {
-  return { host: step.host, vm: step.vm, because, kind: step.kind, reason };
+  return { host: step.host, subject: subjectOf(step), because, kind: step.kind, reason };
 }

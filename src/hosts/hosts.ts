@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { ObservedHost } from '../core/observed.ts';
-import type { Step } from '../core/step.ts';
+import { type Step, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
 import type { Libvirt } from '../libvirt/libvirt.ts';
@@ -132,15 +132,17 @@ function createObserver(connection: HostConnection): Observer {
   };
 }
 
-/** Puts VM and host into an error of libvirt's, and tells a refusal from an outcome that nobody knows. */
-function explain(error: unknown, { vm, host, kind }: Step): unknown {
-  const context = { vm, host, step: kind };
+/** Puts what it was about into an error of libvirt's, and tells a refusal from an outcome that nobody knows. */
+function explain(error: unknown, step: Step): unknown {
+  const { host, kind } = step;
+  const subject = subjectOf(step);
+  const context = { subject, host, step: kind };
   if (error instanceof LibvirtError) {
-    const message = `${kind} of ${vm} on ${host}: libvirt says: ${error.message} (${error.codeName} in ${error.procedure})`;
+    const message = `${kind} of ${subject} on ${host}: libvirt says: ${error.message} (${error.codeName} in ${error.procedure})`;
     return new OperatorError('E_LIBVIRT', message, { cause: error, context });
   }
   if (error instanceof ConnectionClosedError || error instanceof CallTimeoutError) {
-    const message = `${kind} of ${vm} on ${host}: ${error.message}. The next pass looks at what is there`;
+    const message = `${kind} of ${subject} on ${host}: ${error.message}. The next pass looks at what is there`;
     return new OperatorError('E_OUTCOME_UNKNOWN', message, { cause: error, context });
   }
   return error;

@@ -52,7 +52,8 @@ export interface ReportView {
 
 interface FailedStepView {
   readonly host: string;
-  readonly vm: string;
+  /** What the step was about: a VM's name. */
+  readonly subject: string;
   readonly kind: StepKind;
   readonly code: string;
   readonly message: string;
@@ -131,13 +132,7 @@ function viewReport(report: Report): ReportView {
     durationMs,
     trigger,
     ...viewSteps(report.steps),
-    held: report.held.map(({ host, vm, because, kind, reason }) => ({
-      host,
-      vm,
-      because,
-      kind,
-      reason: redactText(reason),
-    })),
+    held: report.held.map(viewHeld),
     issues: report.issues.map(viewIssue),
     unknownHosts: report.unknownHosts.map(({ host, reason }) => ({ host, reason: redactText(reason) })),
     ...(pendingRestart !== undefined && { pendingRestart }),
@@ -148,6 +143,10 @@ function viewReport(report: Report): ReportView {
   };
 }
 
+function viewHeld({ host, subject, because, kind, reason }: Held): Held {
+  return { host, subject, because, kind, reason: redactText(reason) };
+}
+
 function viewSteps(steps: readonly StepResult[]): Pick<ReportView, 'done' | 'skipped' | 'failed'> {
   const done: Partial<Record<StepKind, number>> = {};
   for (const { kind, outcome } of steps) if (outcome === 'done') done[kind] = (done[kind] ?? 0) + 1;
@@ -156,9 +155,9 @@ function viewSteps(steps: readonly StepResult[]): Pick<ReportView, 'done' | 'ski
     skipped: steps.filter(({ outcome }) => outcome === 'skipped').length,
     failed: steps
       .filter(({ outcome }) => outcome === 'failed')
-      .map(({ host, vm, kind, error }) => ({
+      .map(({ host, subject, kind, error }) => ({
         host,
-        vm,
+        subject,
         kind,
         code: error?.code ?? 'E_UNEXPECTED',
         message: redactText(error?.message ?? ''),

@@ -1,15 +1,10 @@
-import pLimit from 'p-limit';
+import { orderSteps } from '../core/order-steps.ts';
 import type { StepOutcome, StepResult } from '../core/report.ts';
-import type { Step } from '../core/step.ts';
+import { type Step, stepId, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import type { Hosts } from '../ports.ts';
 import type { OnProgress } from './progress.ts';
-
-/** How much is done at once. */
-export interface Concurrency {
-  readonly hosts: number;
-  readonly vmsPerHost: number;
-}
+import { type Concurrency, createSlots, type Slots } from './slots.ts';
 
 export interface ApplyOptions {
   readonly concurrency: Concurrency;
@@ -19,51 +14,47 @@ export interface ApplyOptions {
 }
 
 /**
- * Carries out a plan: hosts in parallel, on each host a few VMs at once, the steps of one VM in order. A step that
- * fails ends its VM's steps and nothing else. Never throws for a step; results are in the order of `steps`.
+ * Carries out a plan: hosts in parallel, on each host a few subjects at once, the steps of one subject in order, and each
+ * step after those that it names. A step that fails ends what comes after it and nothing else. Never throws for a step;
+ * results are in the order of `steps`.
  */
 export async function applyAll(
   hosts: Hosts,
   steps: readonly Step[],
   options: ApplyOptions,
 ): Promise<StepResult[]> {
-  const { concurrency } = options;
-  const hostLimit = pLimit(concurrency.hosts);
-  const onHost = (own: readonly Step[]) => {
-    const vmLimit = pLimit(concurrency.vmsPerHost);
-    const groups = [...groupBy(own, ({ uuid }) => uuid).values()];
-    return Promise.all(groups.map((group) => vmLimit(() => applyInOrder(hosts, group, options))));
-  };
-  const perHost = [...groupBy(steps, ({ host }) => host).values()];
-  const results = await Promise.all(perHost.map((own) => hostLimit(() => onHost(own))));
-  const byStep = new Map(results.flat(2));
-  return steps.flatMap((step) => byStep.get(step) ?? []);
+  const slots = createSlots(options.concurrency);
+  const results = new Map<Step, Promise<StepResult>>();
+  for (const { step, before } of orderSteps(steps)) {
+    const earlier = before.map((other) => outcomeOf(other, results.get(other)));
+    results.set(step, applyAfter(earlier, step, { hosts, slots, options }));
+  }
+  return Promise.all(steps.flatMap((step) => results.get(step) ?? []));
 }
 
-function groupBy(steps: readonly Step[], key: (step: Step) => string): Map<string, Step[]> {
-  const groups = new Map<string, Step[]>();
-  for (const step of steps) {
-    const group = groups.get(key(step));
-    if (group === undefined) groups.set(key(step), [step]);
-    else group.push(step);
-  }
-  return groups;
+interface Run {
+  readonly hosts: Hosts;
+  readonly slots: Slots;
+  readonly options: ApplyOptions;
 }
 
-async function applyInOrder(
-  hosts: Hosts,
-  steps: readonly Step[],
-  options: ApplyOptions,
-): Promise<[Step, StepResult][]> {
-  const results: [Step, StepResult][] = [];
-  let blocked = false;
-  for (const step of steps) {
-    const result: StepResult =
-      blocked || options.signal.aborted ? skipped(step) : await applyOne(hosts, step, options);
-    blocked ||= result.outcome !== 'done';
-    results.push([step, result]);
-  }
-  return results;
+/** What a step waits for: the id of the one that was not done, or undefined. */
+async function outcomeOf(step: Step, result: Promise<StepResult> | undefined): Promise<string | undefined> {
+  const ended = await result;
+  return ended?.outcome === 'done' ? undefined : (ended?.waitsFor ?? stepId(step));
+}
+
+async function applyAfter(
+  earlier: readonly Promise<string | undefined>[],
+  step: Step,
+  { hosts, slots, options }: Run,
+): Promise<StepResult> {
+  const missing = (await Promise.all(earlier)).find((id) => id !== undefined);
+  if (missing !== undefined) return { ...skipped(step), waitsFor: missing };
+  const isNext = earlier.length > 0;
+  return slots.run(step.host, { isNext }, async () =>
+    options.signal.aborted ? skipped(step) : applyOne(hosts, step, options),
+  );
 }
 
 async function applyOne(hosts: Hosts, step: Step, { onProgress }: ApplyOptions): Promise<StepResult> {
@@ -91,6 +82,6 @@ function skipped(step: Step): StepResult {
   return { ...named(step), outcome: 'skipped', durationMs: 0 };
 }
 
-function named({ host, vm, kind, reason }: Step): Pick<StepResult, 'host' | 'vm' | 'kind' | 'reason'> {
-  return { host, vm, kind, reason };
+function named(step: Step): Pick<StepResult, 'host' | 'subject' | 'kind' | 'reason'> {
+  return { host: step.host, subject: subjectOf(step), kind: step.kind, reason: step.reason };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { countSteps } from '../core/note.ts';
 import type { Report } from '../core/report.ts';
+import { type Step, subjectOf } from '../core/step.ts';
 import type { OnProgress } from './progress.ts';
 
 /** Held changes that a log line names. */
@@ -37,7 +38,7 @@ function logReport(log: Logger, report: Report, news: boolean): void {
     durationMs,
     ...(steps.length > 0 && { steps: countSteps(steps) }),
     ...(held.length > 0 && {
-      held: held.slice(0, SHOWN).map(({ kind, vm, because }) => `${kind} ${vm} (${because})`),
+      held: held.slice(0, SHOWN).map(({ kind, subject, because }) => `${kind} ${subject} (${because})`),
     }),
     ...(report.confirmation !== undefined && { confirm: report.confirmation }),
     ...(issues.length > 0 && { issues: issues.length }),
@@ -48,6 +49,8 @@ function logReport(log: Logger, report: Report, news: boolean): void {
   else log.warn(fields, 'reconciled');
 }
 
-function named({ host, vm, kind }: { readonly host: string; readonly vm: string; readonly kind: string }) {
-  return { host, vm, step: kind };
+/** A VM is logged under `vm`, as everywhere in the log. */
+function named(step: Step) {
+  const about = 'vm' in step ? { vm: step.vm } : { subject: subjectOf(step) };
+  return { host: step.host, ...about, step: step.kind };
 }

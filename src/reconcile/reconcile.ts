@@ -4,7 +4,7 @@ import type { DesiredState } from '../core/desired.ts';
 import type { ObservedState } from '../core/observed.ts';
 import type { Report } from '../core/report.ts';
 import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
-import { applyAll, type Concurrency } from './apply-all.ts';
+import { applyAll } from './apply-all.ts';
 import type { Builder } from './builder.ts';
 import type { OnProgress } from './progress.ts';
 import { record, recordSkippedCommits } from './record.ts';
@@ -18,6 +18,7 @@ import {
 } from './report-pass.ts';
 import type { RestartLimiter } from './restart-limiter.ts';
 import type { RetryPacer } from './retry-pacer.ts';
+import { type Concurrency } from './slots.ts';
 import { supersededBy } from './superseded.ts';
 
 export interface Deps {

@@ -47,7 +47,7 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
   const { plan, steps } = findings;
   const unknown = unknownHosts(findings.desired, findings.observed);
   const unwell = new Set(
-    steps.filter(({ outcome }) => outcome !== 'done').map(({ host, vm }) => `${host}/${vm}`),
+    steps.filter(({ outcome }) => outcome !== 'done').map(({ host, subject }) => `${host}/${subject}`),
   );
   const waiting = pendingRestarts(findings.desired.vms, findings.observed).filter(
     ({ host, vm }) => !unwell.has(`${host}/${vm}`),

@@ -1,4 +1,5 @@
-import { holdBack, type Plan, type Step } from '../core/step.ts';
+import type { Plan, Step } from '../core/step.ts';
+import { withhold } from '../core/withhold.ts';
 
 const WINDOW_MS = 10 * 60 * 1000;
 const FREE_STARTS = 3;
@@ -29,17 +30,10 @@ export function createRestartLimiter(): RestartLimiter {
 
   return {
     limit(plan, now) {
-      const waits = new Map(plan.steps.map((step) => [step, waitFor(step, now.getTime())]));
-      const held = plan.steps.flatMap((step) => {
-        const reason = waits.get(step);
-        return reason === undefined ? [] : [holdBack(step, 'restarts', reason)];
+      return withhold(plan, (step) => {
+        const reason = waitFor(step, now.getTime());
+        return reason === undefined ? undefined : { because: 'restarts', reason };
       });
-      if (held.length === 0) return plan;
-      return {
-        ...plan,
-        steps: plan.steps.filter((step) => waits.get(step) === undefined),
-        held: [...plan.held, ...held],
-      };
     },
     remember(steps, now) {
       for (const step of steps) {

@@ -1,5 +1,6 @@
 import type { StepResult } from '../core/report.ts';
-import { holdBack, type Plan, type Step } from '../core/step.ts';
+import { type Plan, subjectOf } from '../core/step.ts';
+import { withhold } from '../core/withhold.ts';
 
 const FIRST_WAIT_MS = 5_000;
 const LAST_WAIT_MS = 5 * 60_000;
@@ -25,24 +26,16 @@ interface Failure {
 /** Waits 5 s after the first failure of a VM, then twice as long after each, up to 5 minutes. */
 export function createRetryPacer(): RetryPacer {
   const failures = new Map<string, Failure>();
-  const key = ({ host, vm }: { readonly host: string; readonly vm: string }) => `${host}/${vm}`;
+  const keyOf = (host: string, subject: string) => `${host}/${subject}`;
+  const key = ({ host, subject }: StepResult) => keyOf(host, subject);
 
   return {
     limit(plan, commit, now) {
-      const pausing = (step: Step): Failure | undefined => {
-        const failure = failures.get(key(step));
-        return failure?.commit === commit && failure.nextTry > now.getTime() ? failure : undefined;
-      };
-      if (plan.steps.every((step) => pausing(step) === undefined)) return plan;
-      const held = plan.steps.flatMap((step) => {
-        const failure = pausing(step);
-        return failure === undefined ? [] : [holdBack(step, 'retry', reasonOf(failure))];
+      return withhold(plan, (step) => {
+        const failure = failures.get(keyOf(step.host, subjectOf(step)));
+        const pausing = failure?.commit === commit && failure.nextTry > now.getTime();
+        return pausing ? { because: 'retry', reason: reasonOf(failure) } : undefined;
       });
-      return {
-        ...plan,
-        steps: plan.steps.filter((step) => pausing(step) === undefined),
-        held: [...plan.held, ...held],
-      };
     },
 
     remember(commit, results, now) {

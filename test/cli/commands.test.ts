@@ -49,7 +49,7 @@ describe('the commands, in the order of a day', () => {
       accepted: true,
       issues: [],
       steps: [
-        { kind: 'create', host: 't01', vm: 'web-1' },
+        { kind: 'create', host: 't01', subject: 'web-1' },
         { kind: 'start' },
         { kind: 'create' },
         { kind: 'start' },

@@ -18,7 +18,7 @@ export function markOf(name: string): Mark {
     file: 'manifests/web.yaml',
     commit: '4f2c91d0',
     protect: false,
-    volumes: [{ pool: 'default', name: `${name}-vda.qcow2`, made: true }],
+    volumes: [{ target: 'vda', pool: 'default', name: `${name}-vda.qcow2`, made: true }],
   };
 }
 
@@ -34,6 +34,7 @@ export function machineXml(name: string, change: Partial<DesiredVm> = {}): strin
     memoryMiB: 64,
     maxMemoryMiB: 128,
     bootDisk: {
+      target: 'vda',
       pool: 'default',
       volume: `${name}-vda.qcow2`,
       image: { name: 'base', pool: 'default', volume: 'base.qcow2' },

@@ -19,6 +19,7 @@ describe('buildDesired', () => {
       memoryMiB: 4096,
       maxMemoryMiB: 8192,
       bootDisk: {
+        target: 'vda',
         pool: 'default',
         volume: 'tdh-m01-vda.qcow2',
         image: { name: 'base', pool: 'default', volume: 'base.qcow2' },

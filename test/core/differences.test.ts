@@ -6,8 +6,8 @@ import { desiredVm, GIB, mark, observedVm } from '../builders.ts';
 
 const vdb = { target: 'vdb', pool: 'default', volume: 'web-vdb.qcow2', sizeGiB: 5 };
 const withVdb = [
-  { pool: 'default', name: 'web-vda.qcow2', made: true },
-  { pool: 'default', name: 'web-vdb.qcow2', made: true },
+  { target: 'vda', pool: 'default', name: 'web-vda.qcow2', made: true },
+  { target: 'vdb', pool: 'default', name: 'web-vdb.qcow2', made: true },
 ];
 
 describe('differences', () => {

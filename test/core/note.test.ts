@@ -11,7 +11,7 @@ function read(note: string): { lines: string[]; json: Record<string, unknown> } 
   return { lines, json };
 }
 
-const created = [stepResult(), stepResult({ kind: 'start' }), stepResult({ vm: 'db', host: 'b' })];
+const created = [stepResult(), stepResult({ kind: 'start' }), stepResult({ subject: 'db', host: 'b' })];
 const failed = stepResult({ outcome: 'failed', error: { code: 'E_LIBVIRT', message: 'no\n  bridge\tbr9' } });
 
 describe('a note', () => {
@@ -59,7 +59,7 @@ describe('a note', () => {
     ],
     [
       'what is held, and why',
-      { held: [{ host: 'a', vm: 'web', because: 'guard', kind: 'remove', reason: 'protected' }] },
+      { held: [{ host: 'a', subject: 'web', because: 'guard', kind: 'remove', reason: 'protected' }] },
       'held remove of web on a (guard): protected',
     ],
     ['a step that failed', { steps: [failed] }, 'failed create of web on a: E_LIBVIRT no bridge br9'],
@@ -78,7 +78,7 @@ describe('a note', () => {
     const note = renderNote([
       report({
         revision: revision('aaaa', { subject }),
-        held: [{ host: 'a', vm: 'x\u001b[1m', because: 'conflict', kind: 'remove', reason: '\u001bc' }],
+        held: [{ host: 'a', subject: 'x\u001b[1m', because: 'conflict', kind: 'remove', reason: '\u001bc' }],
       }),
     ]);
     expect(note.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
@@ -96,9 +96,11 @@ describe('a note', () => {
   });
 
   it('is cut to a size that people and forges can take, and says so', () => {
-    const steps = Array.from({ length: 5_000 }, (_, i) => stepResult({ vm: `vm-${i}`, host: `h${i % 300}` }));
+    const steps = Array.from({ length: 5_000 }, (_, i) =>
+      stepResult({ subject: `vm-${i}`, host: `h${i % 300}` }),
+    );
     const held = steps.map(
-      ({ host, vm, kind }) => ({ host, vm, kind, because: 'unknown', reason: 'x' }) as const,
+      ({ host, subject, kind }) => ({ host, subject, kind, because: 'unknown', reason: 'x' }) as const,
     );
     const { lines } = read(renderNote([report({ steps, held }), report({ steps, held })]));
     expect(lines.length).toBeLessThan(350);
@@ -106,7 +108,7 @@ describe('a note', () => {
   });
 
   it('keeps the newest of what was done since when that is cut', () => {
-    const steps = Array.from({ length: 150 }, (_, i) => stepResult({ vm: `vm-${i}` }));
+    const steps = Array.from({ length: 150 }, (_, i) => stepResult({ subject: `vm-${i}` }));
     const { lines } = read(renderNote([report({ steps: created }), report({ steps })]));
     expect(lines.join('\n')).toContain('50 earlier lines, in the journal');
     expect(lines.join('\n')).toContain('vm-149');
@@ -119,7 +121,7 @@ describe('a note', () => {
   });
 
   it('names forty VMs of a host and counts the rest', () => {
-    const steps = Array.from({ length: 45 }, (_, i) => stepResult({ vm: `vm-${i}` }));
+    const steps = Array.from({ length: 45 }, (_, i) => stepResult({ subject: `vm-${i}` }));
     expect(renderNote([report({ steps })])).toContain('vm-39 and 5 more');
   });
 

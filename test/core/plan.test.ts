@@ -35,7 +35,7 @@ function planFor(git: readonly DesiredVm[], hosts: readonly ObservedHost[]) {
 }
 
 function because(held: readonly Held[]): string[] {
-  return held.map((one) => `${one.because}: ${one.kind} ${one.vm} on ${one.host}`);
+  return held.map((one) => `${one.because}: ${one.kind} ${one.subject} on ${one.host}`);
 }
 
 interface Row {
@@ -449,8 +449,8 @@ describe('plan', () => {
       commit: COMMIT,
       protect: true,
       volumes: [
-        { pool: 'default', name: 'web-vda.qcow2', made: true },
-        { pool: 'fast', name: 'web-vdb.qcow2', made: true },
+        { target: 'vda', pool: 'default', name: 'web-vda.qcow2', made: true },
+        { target: 'vdb', pool: 'fast', name: 'web-vdb.qcow2', made: true },
       ],
     });
   });
@@ -470,7 +470,7 @@ describe('plan', () => {
   });
 
   it('restores with the volumes that the VM has, not with those that git would make', () => {
-    const volumes = [{ pool: 'old', name: 'web-vda.qcow2', made: true }];
+    const volumes = [{ target: 'vda', pool: 'old', name: 'web-vda.qcow2', made: true }];
     const found = observedVm({ power: 'shutoff', mark: { ...tombstone, volumes } });
     const step = only(planFor([desiredVm()], on(found)).steps, 'restore');
     expect(step.mark).toMatchObject({ state: 'ready', commit: COMMIT, volumes });

@@ -36,7 +36,11 @@ describe('createMetrics', () => {
 
   it('counts steps by kind and outcome', async () => {
     const { metrics, value } = create();
-    const steps = [stepResult(), stepResult({ vm: 'db' }), stepResult({ kind: 'start', outcome: 'skipped' })];
+    const steps = [
+      stepResult(),
+      stepResult({ subject: 'db' }),
+      stepResult({ kind: 'start', outcome: 'skipped' }),
+    ];
     metrics.onProgress({ kind: 'recorded', report: report({ steps }), news: true });
     expect(await value('steps_total{kind="create",outcome="done"}')).toBe('2');
     expect(await value('steps_total{kind="start",outcome="skipped"}')).toBe('1');
@@ -56,7 +60,7 @@ describe('createMetrics', () => {
 
   it('shows what the newest plan holds back, and forgets the one before', async () => {
     const { metrics, value } = create();
-    const held: Held = { host: 'h', vm: 'v', because: 'guard', kind: 'remove', reason: 'protected' };
+    const held: Held = { host: 'h', subject: 'v', because: 'guard', kind: 'remove', reason: 'protected' };
     const { revision } = report();
     metrics.onProgress({
       kind: 'planned',

@@ -22,7 +22,7 @@ export function report(changes: Partial<Report> = {}): Report {
 export function stepResult(changes: Partial<StepResult> = {}): StepResult {
   return {
     host: 'kvm-a',
-    vm: 'web',
+    subject: 'web',
     kind: 'create',
     reason: 'in git, not on the host',
     outcome: 'done',

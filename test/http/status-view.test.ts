@@ -20,7 +20,7 @@ const MARK: Mark = {
   file: 'vms.yaml',
   commit: 'a'.repeat(40),
   protect: false,
-  volumes: [{ pool: 'default', name: 'web-vda.qcow2', made: true }],
+  volumes: [{ target: 'vda', pool: 'default', name: 'web-vda.qcow2', made: true }],
 };
 
 function view(changes: Partial<StatusFacts>) {
@@ -48,16 +48,16 @@ describe('statusView', () => {
   it('counts what was done and names what failed', () => {
     const steps = [
       stepResult(),
-      stepResult({ vm: 'db' }),
+      stepResult({ subject: 'db' }),
       stepResult({ kind: 'start', outcome: 'failed', error: { code: 'E_LIBVIRT', message: 'no memory' } }),
-      stepResult({ kind: 'start', vm: 'db', outcome: 'skipped' }),
+      stepResult({ kind: 'start', subject: 'db', outcome: 'skipped' }),
     ];
     const { lastReport } = view({ lastReport: report({ status: 'partial', steps, confirmation: 'abc' }) });
     expect(lastReport).toMatchObject({
       status: 'partial',
       done: { create: 2 },
       skipped: 1,
-      failed: [{ host: 'kvm-a', vm: 'web', kind: 'start', code: 'E_LIBVIRT', message: 'no memory' }],
+      failed: [{ host: 'kvm-a', subject: 'web', kind: 'start', code: 'E_LIBVIRT', message: 'no memory' }],
       confirmation: 'abc',
     });
   });
@@ -122,7 +122,7 @@ describe('statusView', () => {
     const lastReport = report({
       revision: { ...report().revision, subject: message, ...extra },
       steps: [{ ...stepResult({ outcome: 'failed', error: { code: 'E_LIBVIRT', message } }), ...extra }],
-      held: [{ host: 'h', vm: 'v', because: 'guard', kind: 'remove', reason: message, ...extra }],
+      held: [{ host: 'h', subject: 'v', because: 'guard', kind: 'remove', reason: message, ...extra }],
       issues: [{ file: 'f', line: 1, message, hint: message, ...extra }],
       unknownHosts: [{ host: 'h', reason: message, ...extra }],
       error: { code: 'E_GIT_REMOTE', message, ...extra },

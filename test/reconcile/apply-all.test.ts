@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { Step } from '../../src/core/step.ts';
+import { type Step, subjectOf, type VmStep } from '../../src/core/step.ts';
 import { OperatorError } from '../../src/errors.ts';
 import type { Hosts } from '../../src/ports.ts';
 import { applyAll } from '../../src/reconcile/apply-all.ts';
 import type { ProgressEvent } from '../../src/reconcile/progress.ts';
 
-function step(kind: 'start' | 'stop', vm: string, host = 'a'): Step {
-  return { kind, vm, host, uuid: `uuid-${vm}`, cluster: 'lab', reason: 'test' };
+function step(kind: 'start' | 'stop', vm: string, host = 'a', after?: readonly string[]): VmStep {
+  const order = after === undefined ? {} : { after };
+  return { kind, vm, host, uuid: `uuid-${vm}`, cluster: 'lab', reason: 'test', ...order };
 }
 
 interface Run {
@@ -33,7 +34,11 @@ async function run(
     signal: signal ?? new AbortController().signal,
     onProgress: (event) => events.push(event),
   });
-  return { results, events, words: results.map(({ kind, vm, outcome }) => `${kind} ${vm} ${outcome}`) };
+  return {
+    results,
+    events,
+    words: results.map(({ kind, subject, outcome }) => `${kind} ${subject} ${outcome}`),
+  };
 }
 
 /** Counts how much is under way at once, by host. */
@@ -81,8 +86,8 @@ describe('applyAll', () => {
 
   it('lets a failed step end the steps of its VM and nothing else', async () => {
     const { words, results } = await run([step('stop', 'a'), step('start', 'a'), step('start', 'b')], {
-      apply: ({ vm }) => {
-        if (vm === 'a') throw new OperatorError('E_TIMEOUT', 'too slow');
+      apply: (failing) => {
+        if (subjectOf(failing) === 'a') throw new OperatorError('E_TIMEOUT', 'too slow');
       },
     });
     expect(words).toEqual(['stop a failed', 'start a skipped', 'start b done']);
@@ -114,5 +119,62 @@ describe('applyAll', () => {
   it('tells of each step that it begins, how it goes on, and how it ends', async () => {
     const { events } = await run([step('stop', 'a')]);
     expect(events.map(({ kind }) => kind)).toEqual(['step-begun', 'step-progress', 'step-ended']);
+  });
+
+  it('begins a step when those that it names are done, also on other hosts', async () => {
+    const seen: string[] = [];
+    const { words } = await run(
+      [
+        step('start', 'web', 'a', ['start b/db', 'start c/cache', 'start a/not-in-the-plan']),
+        step('start', 'db', 'b', ['start c/cache']),
+        step('start', 'cache', 'c'),
+      ],
+      { apply: (one) => void seen.push(subjectOf(one)), hosts: 1, vmsPerHost: 1 },
+    );
+    expect(seen).toEqual(['cache', 'db', 'web']);
+    expect(words).toEqual(['start web done', 'start db done', 'start cache done']);
+  });
+
+  it('skips what comes after a failed step, on whatever host, and says for which one it waits', async () => {
+    const { results } = await run(
+      [
+        step('start', 'db', 'b'),
+        step('start', 'web', 'a', ['start b/db']),
+        step('start', 'proxy', 'a', ['start a/web']),
+        step('start', 'other', 'a'),
+      ],
+      {
+        apply: (one) => {
+          if (subjectOf(one) === 'db') throw new OperatorError('E_TIMEOUT', 'too slow');
+        },
+      },
+    );
+    expect(results.map(({ subject, outcome, waitsFor }) => [subject, outcome, waitsFor])).toEqual([
+      ['db', 'failed', undefined],
+      ['web', 'skipped', 'start b/db'],
+      ['proxy', 'skipped', 'start b/db'],
+      ['other', 'done', undefined],
+    ]);
+  });
+
+  it('goes on with a VM that it has begun before it begins another one', async () => {
+    const seen: string[] = [];
+    await run(
+      ['a', 'b', 'c'].flatMap((vm) => [step('stop', vm), step('start', vm)]),
+      {
+        apply: (one) => void seen.push(`${one.kind} ${subjectOf(one)}`),
+        vmsPerHost: 1,
+      },
+    );
+    expect(seen.indexOf('start a')).toBeLessThan(seen.indexOf('stop c'));
+  });
+
+  it('ends with an error, and does nothing, where steps wait for each other', async () => {
+    let count = 0;
+    const circle = [step('start', 'a', 'h', ['start h/b']), step('start', 'b', 'h', ['start h/a'])];
+    await expect(run(circle, { apply: () => void count++ })).rejects.toThrow(
+      'steps of a plan wait for each other: start h/a, start h/b',
+    );
+    expect(count).toBe(0);
   });
 });

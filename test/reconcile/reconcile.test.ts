@@ -214,7 +214,7 @@ describe('a host that does not answer', () => {
     hosts.set(unknownHost('b', ['db']));
     source.commit(B, desiredState([{ ...db, host: 'c' }]));
     const report = await pass();
-    expect(report).toMatchObject({ status: 'partial', held: [{ vm: 'db', because: 'unknown' }] });
+    expect(report).toMatchObject({ status: 'partial', held: [{ subject: 'db', because: 'unknown' }] });
     expect(source.inForce).toBe(B);
     expect(hosts.applied).toHaveLength(2);
   });
@@ -233,7 +233,7 @@ describe('a step that fails', () => {
     };
     const report = await pass();
     expect(report.status).toBe('partial');
-    expect(report.steps.map(({ kind, vm, outcome }) => `${kind} ${vm}: ${outcome}`)).toEqual([
+    expect(report.steps.map(({ kind, subject, outcome }) => `${kind} ${subject}: ${outcome}`)).toEqual([
       'create db: done',
       'start db: done',
       'create web: failed',
@@ -308,7 +308,7 @@ describe('a removal that the guards hold', () => {
     const { hosts, notes, report } = await emptied();
     expect(report).toMatchObject({
       status: 'partial',
-      held: [{ because: 'guard', kind: 'remove', vm: 'web' }],
+      held: [{ because: 'guard', kind: 'remove', subject: 'web' }],
     });
     expect(hosts.applied).toHaveLength(2);
     expect(notes.texts.get(B)).toContain(`kvm-gitops confirm ${report.confirmation}`);

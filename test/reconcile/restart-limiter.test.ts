@@ -41,7 +41,7 @@ describe('the restart limiter', () => {
     ];
     const limited = limiter.limit({ steps, held: [] }, later(10));
     expect(inWords(limited.steps)).toEqual(['stop web on a', 'start db on a']);
-    expect(limited.held).toMatchObject([{ vm: 'web', because: 'restarts', kind: 'start' }]);
+    expect(limited.held).toMatchObject([{ subject: 'web', because: 'restarts', kind: 'start' }]);
     expect(limited.held[0]?.reason).toContain('next try at 2026-03-01T12:00:30.000Z');
   });
 });

@@ -16,11 +16,11 @@ function planOf(...vms: string[]): Plan {
 
 function failed(vm: string): StepResult {
   const error = { code: 'E_LIBVIRT', message: 'no space left' };
-  return { host: 't01', vm, kind: 'start', reason: 'new', outcome: 'failed', durationMs: 1, error };
+  return { host: 't01', subject: vm, kind: 'start', reason: 'new', outcome: 'failed', durationMs: 1, error };
 }
 
 function done(vm: string): StepResult {
-  return { host: 't01', vm, kind: 'start', reason: 'new', outcome: 'done', durationMs: 1 };
+  return { host: 't01', subject: vm, kind: 'start', reason: 'new', outcome: 'done', durationMs: 1 };
 }
 
 describe('the pacer of retries', () => {
@@ -36,7 +36,7 @@ describe('the pacer of retries', () => {
     expect(steps.map(({ vm }) => vm)).toEqual(['db']);
     expect(held).toMatchObject([
       {
-        vm: 'web',
+        subject: 'web',
         because: 'retry',
         reason: 'failed once, next try at 2026-01-01T00:00:05.000Z: no space left',
       },

@@ -114,16 +114,12 @@ async function fillDisks(
 ): Promise<readonly MarkedVolume[]> {
   const { bootDisk, dataDisks } = step.spec;
   const disks = [
-    { pool: bootDisk.pool, name: bootDisk.volume, fill: () => fillBootDisk(context, bootDisk) },
-    ...dataDisks.map((disk) => ({
-      pool: disk.pool,
-      name: disk.volume,
-      fill: () => fillDataDisk(context, disk),
-    })),
+    { ...bootDisk, fill: () => fillBootDisk(context, bootDisk) },
+    ...dataDisks.map((disk) => ({ ...disk, fill: () => fillDataDisk(context, disk) })),
   ];
   let volumes = kept;
-  for (const { pool, name, fill } of disks) {
-    const volume = { pool, name };
+  for (const { target, pool, volume: name, fill } of disks) {
+    const volume = { target, pool, name };
     if (volumes.some((other) => isSame(other, volume))) continue;
     await claimAndFill(context, step, { before: volumes, volume, fill });
     volumes = [...volumes, { ...volume, made: true }];
@@ -133,7 +129,7 @@ async function fillDisks(
 
 interface Filling {
   readonly before: readonly MarkedVolume[];
-  readonly volume: VolumeRef;
+  readonly volume: Omit<MarkedVolume, 'made'>;
   readonly fill: () => Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import { type DomainDefinition, parseDomain } from '../../core/domain-definition.ts';
 import { MARK_NAMESPACE, MARK_PREFIX, type Mark, type MarkState } from '../../core/mark.ts';
 import { markForMetadataCall } from '../../core/mark-xml.ts';
-import type { Step } from '../../core/step.ts';
+import type { VmStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { DomainRef, StepContext } from './context.ts';
@@ -13,7 +13,7 @@ export interface Owned {
   readonly mark: Mark;
 }
 
-type StepIdentity = Pick<Step, 'host' | 'vm' | 'uuid' | 'cluster'>;
+type StepIdentity = Pick<VmStep, 'host' | 'vm' | 'uuid' | 'cluster'>;
 
 /** Looks at the VM again, just before it is changed. Throws E_NOT_OURS unless it carries our mark in one of `states`. */
 export async function requireOwned(

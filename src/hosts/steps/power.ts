@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { StartStep, Step, StopStep } from '../../core/step.ts';
+import type { StartStep, StopStep, VmStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { DomainRef, StepContext } from './context.ts';
@@ -28,7 +28,7 @@ export async function stop(context: StepContext, step: StopStep): Promise<void> 
 }
 
 /** Asks the guest to shut down, again and again, until it is off; then, only if the config allows it, pulls the plug. */
-export async function shutDown(context: StepContext, step: Step, domain: DomainRef): Promise<void> {
+export async function shutDown(context: StepContext, step: VmStep, domain: DomainRef): Promise<void> {
   const { client, shutdownTimeoutMs, force } = context;
   const started = performance.now();
   let asked = Number.NEGATIVE_INFINITY;
@@ -51,7 +51,7 @@ export async function shutDown(context: StepContext, step: Step, domain: DomainR
   }
 }
 
-async function pullThePlug(context: StepContext, step: Step, domain: DomainRef): Promise<void> {
+async function pullThePlug(context: StepContext, step: VmStep, domain: DomainRef): Promise<void> {
   context.progress('pulling the plug');
   await ignoreIfOff(context.client.domains.destroy(domain));
   if (await isOff(context, domain)) return;

@@ -48,7 +48,7 @@ describe('start and stop', () => {
       message: expect.stringMatching(
         /^start of web on a: libvirt says: .*No such file.*domainCreateWithFlags/,
       ),
-      context: { vm: 'web', host: 'a', step: 'start' },
+      context: { subject: 'web', host: 'a', step: 'start' },
     });
   });
 

@@ -1,0 +1,22 @@
+import type { StepKind } from './step.ts';
+
+/** How a kind of step is spoken of. */
+interface Words {
+  /** Before it in a plan: `+` makes, `~` changes, `>` starts, `.` stops, `-` removes, `!` deletes for good. */
+  readonly sign: '+' | '~' | '>' | '.' | '-' | '!';
+  /** `created web-1` */
+  readonly done: string;
+}
+
+/** The words of every kind of step: a new kind has its row here. */
+export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
+  create: { sign: '+', done: 'created' },
+  start: { sign: '>', done: 'started' },
+  stop: { sign: '.', done: 'stopped' },
+  autostart: { sign: '~', done: 'set autostart of' },
+  resize: { sign: '~', done: 'resized' },
+  mark: { sign: '~', done: 'marked' },
+  remove: { sign: '-', done: 'removed' },
+  restore: { sign: '+', done: 'restored' },
+  purge: { sign: '!', done: 'purged' },
+};

@@ -1,0 +1,44 @@
+import { type Held, holdBack, type Plan, type Step, stepId, subjectOf } from './step.ts';
+
+/** Why a step is not made now; undefined: it is. */
+export type Objection = (step: Step) => Pick<Held, 'because' | 'reason'> | undefined;
+
+/**
+ * Takes steps out of a plan and says why in `held`. What comes after one of them waits with it, for the same cause: a
+ * step that names it in `after`, and those that name that one in turn.
+ */
+export function withhold(plan: Plan, objection: Objection): Plan {
+  const held = new Map<Step, Pick<Held, 'because' | 'reason'>>();
+  for (const step of plan.steps) {
+    const why = objection(step);
+    if (why !== undefined) held.set(step, why);
+  }
+  if (held.size === 0) return plan;
+  spread(plan.steps, held);
+  return {
+    ...plan,
+    steps: plan.steps.filter((step) => !held.has(step)),
+    held: [...plan.held, ...[...held].map(([step, { because, reason }]) => holdBack(step, because, reason))],
+  };
+}
+
+/** Goes through the steps until no further one waits for a held one. */
+function spread(steps: readonly Step[], held: Map<Step, Pick<Held, 'because' | 'reason'>>): void {
+  const waiting = steps.filter(({ after }) => after !== undefined);
+  if (waiting.length === 0) return;
+  const byId = new Map([...held.keys()].map((step) => [stepId(step), step]));
+  for (let before = -1; before !== held.size; ) {
+    before = held.size;
+    for (const step of waiting.filter((candidate) => !held.has(candidate))) {
+      const first = step.after?.map((id) => byId.get(id)).find((other) => other !== undefined);
+      const why = first && held.get(first);
+      if (first === undefined || why === undefined) continue;
+      const { because } = why;
+      held.set(step, {
+        because,
+        reason: `waits for the ${first.kind} of ${subjectOf(first)} on ${first.host}, which is held`,
+      });
+      byId.set(stepId(step), step);
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import type { Plan, StartStep } from '../../src/core/step.ts';
+import { withhold } from '../../src/core/withhold.ts';
+
+function start(vm: string, ...after: string[]): StartStep {
+  const base = { kind: 'start', host: 'a', vm, uuid: vm, cluster: 'lab', reason: 'new' } as const;
+  return after.length === 0 ? base : { ...base, after };
+}
+
+const objectTo = (vm: string) => (step: { readonly vm: string }) =>
+  step.vm === vm ? ({ because: 'retry', reason: 'failed once' } as const) : undefined;
+
+describe('withholding steps', () => {
+  it('leaves a plan as it is that nobody objects to', () => {
+    const plan: Plan = { steps: [start('web', 'start a/db'), start('db')], held: [] };
+    expect(withhold(plan, () => undefined)).toBe(plan);
+  });
+
+  it('holds what comes after a held step too, however far, and says for which it waits', () => {
+    const steps = [start('proxy', 'start a/web'), start('web', 'start a/db'), start('db'), start('other')];
+    const plan = withhold({ steps, held: [] }, objectTo('db'));
+    expect(plan.steps).toEqual([start('other')]);
+    expect(Object.fromEntries(plan.held.map(({ subject, reason }) => [subject, reason]))).toEqual({
+      db: 'failed once',
+      web: 'waits for the start of db on a, which is held',
+      proxy: 'waits for the start of web on a, which is held',
+    });
+    expect(plan.held.every(({ because }) => because === 'retry')).toBe(true);
+  });
+});
