@@ -36,6 +36,14 @@ export function parseDomain(xml: string): DomainDefinition {
   };
 }
 
+/** Whether the guest of a running domain has opened the channel of its agent: only the XML of what runs says so. */
+export function agentIsConnected(xml: string): boolean {
+  return elementsAt(parseXml(xml), 'devices', 'channel', 'target').some(
+    (target) =>
+      attribute(target, 'name') === 'org.qemu.guest_agent.0' && attribute(target, 'state') === 'connected',
+  );
+}
+
 function isDisk(element: Element): boolean {
   return (attribute(element, 'device') ?? 'disk') === 'disk';
 }

@@ -49,6 +49,7 @@ export const MEMORY_FLAGS = { ...IMPACT, maximum: 4 } as const;
 /** virDomainVcpuFlags. */
 export const VCPU_FLAGS = { ...IMPACT, maximum: 4, guest: 8 } as const;
 const DEFINE_FLAGS = { validate: 1 } as const;
+const SAVE_FLAGS = { bypassCache: 1, running: 2, paused: 4 } as const;
 const DESTROY_FLAGS = { graceful: 1 } as const;
 const STATS_FLAGS = { nowait: 0x2000_0000, backing: 0x4000_0000 } as const;
 
@@ -194,6 +195,11 @@ export function domainCalls(rpc: RpcConnection) {
       const flags = bitsOf(STATS_FLAGS, options);
       const args = { domains: options.domains ?? [], stats: bitsOf(STATS_GROUPS, groups), flags };
       return (await rpc.call('connectGetAllDomainStats', args, options)).records;
+    },
+
+    /** Writes the memory of a running domain to the host's disk and stops it: its next start goes on where it was. */
+    async managedSave(domain: DomainRef, options: BitOptions<typeof SAVE_FLAGS> = {}): Promise<void> {
+      await rpc.call('domainManagedSave', { domain, flags: bitsOf(SAVE_FLAGS, options) }, options);
     },
 
     async hasManagedSave(domain: DomainRef, options?: CallOptions): Promise<boolean> {

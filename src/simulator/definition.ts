@@ -30,11 +30,18 @@ export interface Definition {
   readonly rest: string;
 }
 
-/** The domain's XML as libvirt writes it; `id` is that of a running domain. */
-export function renderDefinition(definition: Definition, id?: number): string {
+/** What libvirt shows of a domain only while it runs. */
+interface LiveFacts {
+  readonly id: number;
+  /** The guest has opened its agent's channel. */
+  readonly hasAgent: boolean;
+}
+
+/** The domain's XML as libvirt writes it; `live` is of a running domain. */
+export function renderDefinition(definition: Definition, live?: LiveFacts): string {
   const { title, description, metadata, maxVcpus, vcpus } = definition;
   const lines = [
-    `<domain type='${definition.type}'${id === undefined ? '' : ` id='${id}'`}>`,
+    `<domain type='${definition.type}'${live === undefined ? '' : ` id='${live.id}'`}>`,
     `  <name>${escapeXml(definition.name)}</name>`,
     `  <uuid>${definition.uuid}</uuid>`,
     ...(title === undefined ? [] : [`  <title>${escapeXml(title)}</title>`]),
@@ -43,10 +50,15 @@ export function renderDefinition(definition: Definition, id?: number): string {
     `  <memory unit='KiB'>${definition.maxMemoryKiB}</memory>`,
     `  <currentMemory unit='KiB'>${definition.memoryKiB}</currentMemory>`,
     `  <vcpu placement='static'${vcpus === maxVcpus ? '' : ` current='${vcpus}'`}>${maxVcpus}</vcpu>`,
-    definition.rest,
+    live === undefined ? definition.rest : withChannelState(definition.rest, live),
     '</domain>\n',
   ];
   return lines.join('\n');
+}
+
+function withChannelState(rest: string, { hasAgent }: LiveFacts): string {
+  const state = hasAgent ? 'connected' : 'disconnected';
+  return rest.replace(/(<target type='virtio' name='org\.qemu\.guest_agent\.0')\/>/, `$1 state='${state}'/>`);
 }
 
 function renderMetadata(metadata: Metadata): string {

@@ -17,8 +17,8 @@ const ROWS: readonly (readonly (readonly [flag: number, test: (domain: Domain) =
     [128, () => false],
   ],
   [
-    [256, ({ managedSave }) => managedSave],
-    [512, ({ managedSave }) => !managedSave],
+    [256, ({ saved }) => saved !== undefined],
+    [512, ({ saved }) => saved === undefined],
   ],
   [
     [1024, ({ autostart }) => autostart],

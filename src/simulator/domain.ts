@@ -4,6 +4,8 @@ import { wrongState } from './failure.ts';
 
 /** virDomainState, those that occur here. */
 export const STATE = { running: 1, paused: 3, shutoff: 5 } as const;
+/** virDomainRunningReason, of a paused domain virDomainPausedReason, where 1 is `user` and 2 `migration`. */
+export const RUN_REASON = { booted: 1, restored: 3, restoredPaused: 2 } as const;
 /** virDomainShutoffReason. */
 export const OFF_REASON = { unknown: 0, shutdown: 1, destroyed: 2, saved: 5, failed: 6 } as const;
 /** virDomainModificationImpact. */
@@ -22,6 +24,13 @@ export interface Run {
   stopping?: NodeJS.Timeout;
 }
 
+/** What a managed save keeps. */
+export interface SavedMemory {
+  /** What it ran with: that is what it goes on with. */
+  readonly definition: Definition;
+  readonly paused: boolean;
+}
+
 /** One domain of a host. It has a config, or it runs, or both. */
 export interface Domain {
   readonly uuid: string;
@@ -30,10 +39,12 @@ export interface Domain {
   config: Definition | undefined;
   run: Run | undefined;
   autostart: boolean;
-  managedSave: boolean;
+  saved: SavedMemory | undefined;
   offReason: number;
   /** The guest does not react to the power button. */
   ignoresShutdown: boolean;
+  /** The guest runs an agent, which shuts it down when it is asked to. */
+  hasAgent: boolean;
 }
 
 /** How the protocol names the domain at the moment. */

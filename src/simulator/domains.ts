@@ -1,18 +1,27 @@
 import { parseDefinition } from './define.ts';
 import { type Definition, renderDefinition } from './definition.ts';
-import { type Domain, definitionOf, OFF_REASON, refOf, STATE } from './domain.ts';
+import {
+  type Domain,
+  definitionOf,
+  OFF_REASON,
+  RUN_REASON,
+  type Run,
+  refOf,
+  type SavedMemory,
+  STATE,
+} from './domain.ts';
 import type { EventFeed } from './event-feed.ts';
 import type { HostFacts } from './facts.ts';
 import {
   allowFlags,
   CODES,
-  internalError,
   LibvirtFailure,
   noDomain,
   operationFailed,
   systemError,
   wrongState,
 } from './failure.ts';
+import { checkStart } from './start-checks.ts';
 import type { Storage } from './storage.ts';
 
 /** virDomainEventType with its detail. */
@@ -23,7 +32,9 @@ const EVENT = {
   booted: [2, 0],
   restored: [2, 2],
   paused: [3, 0],
+  restoredPaused: [3, 4],
   unpaused: [4, 0],
+  resumedFromSave: [4, 2],
   stoppedByItself: [5, 0],
   destroyed: [5, 1],
   saved: [5, 4],
@@ -33,6 +44,7 @@ const EVENT = {
 } as const;
 
 const START = { paused: 1, forceBoot: 8 } as const;
+const SAVE = { running: 2, paused: 4 } as const;
 const SHUTDOWN_AGENT = 2;
 const UNDEFINE_MANAGED_SAVE = 1;
 
@@ -43,6 +55,12 @@ export interface DomainsOptions {
   /** From the power button to the guest's end. */
   readonly shutdownMs: number;
   readonly onChange: () => void;
+}
+
+/** What outlives the host's end, beside a domain's definition. */
+interface KeptDomain {
+  readonly autostart: boolean;
+  readonly saved?: { readonly xml: string; readonly paused: boolean };
 }
 
 /** The domains of one host. */
@@ -89,20 +107,22 @@ export class Domains {
   }
 
   /** Puts a domain back as it was, for a host that starts. */
-  restore(xml: string, { autostart, managedSave }: Pick<Domain, 'autostart' | 'managedSave'>): void {
-    const config = parseDefinition(xml, this.#options.facts, false);
-    Object.assign(this.#add(config), { config, autostart, managedSave });
+  restore(xml: string, { autostart, saved }: KeptDomain): void {
+    const parse = (text: string) => parseDefinition(text, this.#options.facts, false);
+    const config = parse(xml);
+    const memory = saved && { definition: parse(saved.xml), paused: saved.paused };
+    Object.assign(this.#add(config), { config, autostart, saved: memory });
   }
 
   undefine(domain: Domain, flags: number): void {
     allowFlags(flags, 0x7f, 'qemu', 'qemuDomainUndefineFlags');
     if (domain.config === undefined) throw wrongState('qemu', 'cannot undefine transient domain');
-    if (domain.managedSave && (flags & UNDEFINE_MANAGED_SAVE) === 0)
+    if (domain.saved !== undefined && (flags & UNDEFINE_MANAGED_SAVE) === 0)
       throw wrongState('qemu', 'Refusing to undefine while domain managed save image exists');
     const ref = refOf(domain);
     domain.config = undefined;
     domain.autostart = false;
-    domain.managedSave = false;
+    domain.saved = undefined;
     if (domain.run === undefined) this.#byUuid.delete(domain.uuid);
     this.#emit(domain, 'removed', ref);
   }
@@ -111,21 +131,36 @@ export class Domains {
     allowFlags(flags, 0x3f, 'qemu', 'qemuDomainCreateWithFlags');
     if (domain.run !== undefined || domain.config === undefined)
       throw wrongState('qemu', 'domain is already running');
-    const id = ++this.#lastId;
-    this.#checkStart(domain, domain.config);
+    if (domain.saved !== undefined && (flags & START.forceBoot) === 0) {
+      this.#goOn(domain, domain.saved, flags);
+      return;
+    }
     const paused = (flags & START.paused) !== 0;
-    const restored = domain.managedSave && (flags & START.forceBoot) === 0;
-    domain.managedSave = false;
-    domain.run = {
-      id,
-      definition: domain.config,
-      state: paused ? STATE.paused : STATE.running,
-      reason: 1,
-      since: Date.now(),
-    };
+    this.#run(domain, domain.config, { paused, reason: RUN_REASON.booted });
     if (!paused) this.#emit(domain, 'unpaused');
-    this.#emit(domain, restored ? 'restored' : 'booted');
+    this.#emit(domain, 'booted');
     if (paused) this.#emit(domain, 'paused');
+  }
+
+  /** With what was saved, whatever the config says by now. */
+  #goOn(domain: Domain, saved: SavedMemory, flags: number): void {
+    const paused = saved.paused || (flags & START.paused) !== 0;
+    const reason = paused ? RUN_REASON.restoredPaused : RUN_REASON.restored;
+    this.#run(domain, saved.definition, { paused, reason });
+    this.#emit(domain, 'restored');
+    this.#emit(domain, paused ? 'restoredPaused' : 'resumedFromSave');
+  }
+
+  #run(
+    domain: Domain,
+    definition: Definition,
+    { paused, reason }: Pick<Run, 'reason'> & { paused: boolean },
+  ) {
+    const id = ++this.#lastId;
+    this.#checkStart(domain, definition);
+    domain.saved = undefined;
+    const state = paused ? STATE.paused : STATE.running;
+    domain.run = { id, definition, state, reason, since: Date.now() };
   }
 
   /** Pulls the plug. */
@@ -140,12 +175,13 @@ export class Domains {
   shutdown(domain: Domain, flags: number): void {
     allowFlags(flags, 0x1f, 'qemu', 'qemuDomainShutdownFlags');
     const { run } = domain;
-    if (run === undefined) throw wrongState('qemu', 'domain is not running');
-    if ((flags & SHUTDOWN_AGENT) !== 0) {
+    if (run?.state !== STATE.running) throw wrongState('qemu', 'domain is not running');
+    const byAgent = (flags & SHUTDOWN_AGENT) !== 0;
+    if (byAgent && !domain.hasAgent) {
       const message = 'Guest agent is not responding: QEMU guest agent is not connected';
       throw new LibvirtFailure(CODES.AGENT_UNRESPONSIVE, 'qemu', message);
     }
-    if (domain.ignoresShutdown || run.state !== STATE.running || run.stopping !== undefined) return;
+    if ((domain.ignoresShutdown && !byAgent) || run.stopping !== undefined) return;
     run.stopping = setTimeout(() => this.powerOff(domain), this.#options.shutdownMs);
     run.stopping.unref();
   }
@@ -158,19 +194,24 @@ export class Domains {
   }
 
   /** Writes the guest's memory to disk and stops it: its next start goes on where it was. */
-  managedSave(domain: Domain): void {
-    if (domain.run === undefined) throw wrongState('domain', 'domain is not running');
+  managedSave(domain: Domain, flags: number): void {
+    allowFlags(flags, 0x7, 'qemu', 'qemuDomainManagedSave');
+    const { run } = domain;
+    if (run === undefined) throw wrongState('domain', 'domain is not running');
     if (domain.config === undefined) throw wrongState('qemu', 'cannot do managed save for transient domain');
-    domain.managedSave = true;
+    const isPaused = run.state === STATE.paused;
+    const paused = (flags & SAVE.paused) !== 0 || (isPaused && (flags & SAVE.running) === 0);
+    domain.saved = { definition: run.definition, paused };
+    if (!isPaused) this.#emit(domain, 'paused');
     this.#end(domain, 'saved', OFF_REASON.saved);
   }
 
   removeManagedSave(domain: Domain): void {
-    if (!domain.managedSave) {
+    if (domain.saved === undefined) {
       const path = `/var/lib/libvirt/qemu/save/${domain.name}.save`;
       throw systemError('qemu', `Failed to remove managed save file '${path}': No such file or directory`);
     }
-    domain.managedSave = false;
+    domain.saved = undefined;
     this.#options.onChange();
   }
 
@@ -205,8 +246,9 @@ export class Domains {
   /** Its XML; with `inactive` that of the next start. */
   xml(domain: Domain, inactive: boolean): string {
     const config = inactive ? (domain.config ?? domain.run?.definition) : undefined;
+    const { run, hasAgent } = domain;
     return config === undefined
-      ? renderDefinition(definitionOf(domain), domain.run?.id)
+      ? renderDefinition(definitionOf(domain), run && { id: run.id, hasAgent })
       : renderDefinition(config);
   }
 
@@ -228,9 +270,10 @@ export class Domains {
       config: undefined,
       run: undefined,
       autostart: false,
-      managedSave: false,
+      saved: undefined,
       offReason: OFF_REASON.unknown,
       ignoresShutdown: false,
+      hasAgent: false,
     };
     this.#byUuid.set(uuid, domain);
     return domain;
@@ -238,31 +281,11 @@ export class Domains {
 
   #checkStart(domain: Domain, config: Definition): void {
     try {
-      this.#checkBridges(config);
-      for (const { file } of config.disks) if (file !== undefined) this.#options.storage.checkReadable(file);
-      this.#checkLocks(config);
+      checkStart(config, { ...this.#options, running: this.all().flatMap(({ run }) => run ?? []) });
     } catch (error) {
       domain.offReason = OFF_REASON.failed;
       throw error;
     }
-  }
-
-  #checkBridges({ bridges }: Definition): void {
-    const there = this.#options.facts.bridges;
-    const missing = bridges.find((bridge) => there !== undefined && !there.includes(bridge));
-    if (missing !== undefined)
-      throw systemError('none', `Cannot get interface MTU on '${missing}': No such device`);
-  }
-
-  /** QEMU locks the images that it writes to. */
-  #checkLocks({ disks }: Definition): void {
-    const taken = new Set(
-      this.all().flatMap(({ run }) => (run?.definition.disks ?? []).filter(isLocked).map(({ file }) => file)),
-    );
-    const disk = disks.find((candidate) => isLocked(candidate) && taken.has(candidate.file));
-    if (disk === undefined) return;
-    const what = `Failed to get "write" lock\nIs another process using the image [${disk.file}]?`;
-    throw internalError('qemu', `process exited while connecting to monitor: ${what}`);
   }
 
   #end(domain: Domain, event: 'stoppedByItself' | 'destroyed' | 'saved', reason: number): void {
@@ -278,8 +301,4 @@ export class Domains {
     this.#options.events.lifecycle(ref, type, detail);
     this.#options.onChange();
   }
-}
-
-function isLocked(disk: Definition['disks'][number]): boolean {
-  return disk.file !== undefined && disk.writable && !disk.shareable;
 }

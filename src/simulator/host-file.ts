@@ -1,9 +1,10 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { renderDefinition } from './definition.ts';
+import type { SavedMemory } from './domain.ts';
 import type { SimulatedHost } from './host.ts';
 import type { DiskFile } from './storage.ts';
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** What stands on a host's disks. */
 interface HostState {
@@ -20,7 +21,7 @@ interface HostState {
   readonly domains: readonly {
     readonly xml: string;
     readonly autostart: boolean;
-    readonly managedSave: boolean;
+    readonly saved?: { readonly xml: string; readonly paused: boolean };
   }[];
 }
 
@@ -42,7 +43,7 @@ export function restoreHost(host: SimulatedHost, state: HostState): void {
   for (const [path, file] of state.files) host.storage.putFile(path, file);
   for (const { autostart, ...pool } of state.pools)
     host.storage.setAutostart(host.storage.addPool(pool), autostart);
-  for (const { xml, ...flags } of state.domains) host.domains.restore(xml, flags);
+  for (const { xml, ...rest } of state.domains) host.domains.restore(xml, rest);
   host.storage.autostart();
   host.domains.autostart();
 }
@@ -73,8 +74,12 @@ function stateOfHost({ facts, storage, domains }: SimulatedHost): HostState {
     files: storage.files(),
     domains: domains
       .all()
-      .flatMap(({ config, autostart, managedSave }) =>
-        config === undefined ? [] : [{ xml: renderDefinition(config), autostart, managedSave }],
+      .flatMap(({ config, autostart, saved }) =>
+        config === undefined ? [] : [{ xml: renderDefinition(config), autostart, ...savedInFile(saved) }],
       ),
   };
+}
+
+function savedInFile(saved: SavedMemory | undefined) {
+  return saved && { saved: { xml: renderDefinition(saved.definition), paused: saved.paused } };
 }

@@ -113,6 +113,11 @@ export class SimulatedHost {
     this.domains.byName(vm).ignoresShutdown = ignores;
   }
 
+  /** Whether the guest runs an agent. */
+  runAgent(vm: string, runs = true): void {
+    this.domains.byName(vm).hasAgent = runs;
+  }
+
   /** True while the VM runs. */
   isRunning(vm: string): boolean {
     return this.domains.all().some(({ name, run }) => name === vm && run !== undefined);

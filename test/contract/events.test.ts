@@ -1,28 +1,14 @@
 import { expect, it } from 'vitest';
 import { MARK_NAMESPACE, MARK_PREFIX } from '../../src/core/mark.ts';
-import type { DomainEvent } from '../../src/libvirt/events.ts';
 import { waitFor } from '../lab/wait.ts';
+import { listen } from './listen.ts';
 import { machineXml, makeMachine } from './machine.ts';
-import { type Bench, onEveryHost } from './site.ts';
-
-/** What is heard of one domain, as `event detail`. */
-async function listen(
-  bench: Bench,
-): Promise<{ heard: (name: string) => string[]; stop: () => Promise<void> }> {
-  const events: DomainEvent[] = [];
-  const stop = await bench.libvirt.events.subscribe((event) => void events.push(event));
-  const heard = (name: string) => events.filter(({ domain }) => domain.name === name).map(describeEvent);
-  return { heard, stop };
-}
-
-function describeEvent(event: DomainEvent): string {
-  return event.kind === 'metadata' ? `metadata ${event.uri}` : `${event.eventName} ${event.detailName}`;
-}
+import { onEveryHost } from './site.ts';
 
 onEveryHost('events', (bench) => {
   it('tell in order of define, start, destroy and undefine', async () => {
     const { domains } = bench.libvirt;
-    const { heard, stop } = await listen(bench);
+    const { heard, stop } = await listen(bench.libvirt);
     const domain = await makeMachine(bench.libvirt, 'web');
     await domains.define(machineXml('web'));
     await domains.start(domain);
@@ -44,7 +30,7 @@ onEveryHost('events', (bench) => {
   it('tell of a start that is paused', async () => {
     const { domains } = bench.libvirt;
     const domain = await makeMachine(bench.libvirt, 'web');
-    const { heard, stop } = await listen(bench);
+    const { heard, stop } = await listen(bench.libvirt);
     await domains.start(domain, { paused: true });
     await waitFor('two events', () => heard('web').length === 2, { timeoutMs: 5000 });
     expect(heard('web')).toEqual(['started booted', 'suspended paused']);
@@ -54,7 +40,7 @@ onEveryHost('events', (bench) => {
   it('tell of metadata, with its namespace, also when nothing changed', async () => {
     const { domains } = bench.libvirt;
     const domain = await makeMachine(bench.libvirt, 'web');
-    const { heard, stop } = await listen(bench);
+    const { heard, stop } = await listen(bench.libvirt);
     const element = { uri: MARK_NAMESPACE, key: MARK_PREFIX, xml: '<vm/>' };
     await domains.setMetadata(domain, element, { config: true });
     await domains.setMetadata(domain, { ...element, xml: undefined }, { config: true });
@@ -68,7 +54,7 @@ onEveryHost('events', (bench) => {
   it('do not tell of a start that failed', async () => {
     const { domains } = bench.libvirt;
     const domain = await domains.define(machineXml('web'));
-    const { heard, stop } = await listen(bench);
+    const { heard, stop } = await listen(bench.libvirt);
     await expect(domains.start(domain)).rejects.toThrow('No such file');
     await domains.undefine(domain);
     await waitFor('the last event', () => heard('web').length > 0, { timeoutMs: 5000 });
@@ -78,8 +64,8 @@ onEveryHost('events', (bench) => {
 
   it('reach every connection, until it has had enough', async () => {
     const { domains } = bench.libvirt;
-    const other: Bench = { ...bench, libvirt: (await bench.connect()).client };
-    const [here, there] = [await listen(bench), await listen(other)];
+    const other = (await bench.connect()).client;
+    const [here, there] = [await listen(bench.libvirt), await listen(other)];
     const domain = await makeMachine(bench.libvirt, 'web');
     await waitFor('both', () => here.heard('web').length + there.heard('web').length === 2, {
       timeoutMs: 5000,

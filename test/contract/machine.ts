@@ -5,9 +5,10 @@ import type { Mark } from '../../src/core/mark.ts';
 import { renderVolume } from '../../src/core/volume-xml.ts';
 import type { Libvirt } from '../../src/libvirt/libvirt.ts';
 import type { DomainRef, VolumeRef } from '../../src/libvirt/protocol/procedure.ts';
-import { POOL_PATH } from './site.ts';
 
 export const MIB = 1024 ** 2;
+/** Where the pool `default` is on every host. */
+export const POOL_PATH = '/data01/primary';
 
 /** The mark of a VM that is being built. */
 export function markOf(name: string): Mark {

@@ -68,6 +68,17 @@ onEveryHost('starting and stopping', (bench) => {
     await domains.shutdown(domain);
   });
 
+  it.each(['default', 'acpi', 'agent'] as const)('shuts nothing down that is paused (%s)', async (mode) => {
+    const { domains } = bench.libvirt;
+    const domain = await domains.start(await makeMachine(bench.libvirt, 'web'), { paused: true });
+    expect(await failureOf(domains.shutdown(domain, { mode }))).toEqual({
+      code: 'OPERATION_INVALID',
+      domain: 10,
+      message: NOT_RUNNING,
+    });
+    expect(await domains.state(domain)).toEqual({ state: 'paused', reason: 1 });
+  });
+
   it('does not start without its disk', async () => {
     const { domains } = bench.libvirt;
     const domain = await domains.define(machineXml('web'));
@@ -177,6 +188,29 @@ onEveryHost('starting and stopping', (bench) => {
       code: 'OPERATION_INVALID',
       message: 'Requested operation is not valid: cannot resize the maximum memory on an active domain',
     });
+  });
+
+  it('changes what runs and the definition in one call, or neither', async () => {
+    const { domains } = bench.libvirt;
+    const domain = await domains.start(await makeMachine(bench.libvirt, 'web'));
+    const both = { live: true, config: true };
+    await domains.setMemory(domain, 256 * 1024, { config: true, maximum: true });
+    await domains.setVcpus(domain, 2, { config: true, maximum: true });
+    expect(await failureOf(domains.setMemory(domain, 256 * 1024, both))).toEqual({
+      code: 'INVALID_ARG',
+      domain: 10,
+      message: 'invalid argument: cannot set memory higher than max memory',
+    });
+    expect(await failureOf(domains.setVcpus(domain, 2, both))).toEqual({
+      code: 'INVALID_ARG',
+      domain: 10,
+      message:
+        'invalid argument: requested vcpus is greater than max allowable vcpus for the live domain: 2 > 1',
+    });
+    const inactive = async () => parseDomain(await domains.xml(domain, { inactive: true }));
+    expect(await inactive()).toMatchObject({ vcpus: 1, memoryMiB: 64, maxMemoryMiB: 256 });
+    await domains.setMemory(domain, 96 * 1024, both);
+    expect(await inactive()).toMatchObject({ memoryMiB: 96 });
   });
 
   it('gives a running domain more vcpus up to its maximum, and takes none back', async () => {

@@ -3,9 +3,12 @@ import { connectHost, type Session } from '../../src/hosts/host-link.ts';
 import type { SshTarget } from '../../src/hosts/ssh-target.ts';
 import { isLibvirtError, LibvirtError } from '../../src/libvirt/errors.ts';
 import { type Libvirt, openLibvirt } from '../../src/libvirt/libvirt.ts';
+import type { DomainRef } from '../../src/libvirt/protocol/procedure.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { labAvailable } from '../lab/available.ts';
+import { buildGuestImage, installBaseImage, withHabits } from '../lab/guest.ts';
 import { Lab } from '../lab/lab.ts';
+import { machineXml, makeMachine, POOL_PATH } from './machine.ts';
 
 /** A KVM host with nothing on it but its pool `default`, in /data01/primary, and what a test needs besides libvirt. */
 export interface Site {
@@ -13,6 +16,8 @@ export interface Site {
   readonly target: SshTarget;
   /** Deletes a file of the pool behind libvirt's back. */
   removeFile(name: string): Promise<void>;
+  /** Makes a VM whose guest runs an agent, and does not hear the power button. */
+  makeAgentGuest(libvirt: Libvirt, name: string): Promise<DomainRef>;
   crash(): Promise<void>;
   boot(): Promise<void>;
   stop(): Promise<void>;
@@ -26,7 +31,7 @@ export interface Bench {
   connect(): Promise<Session<Libvirt>>;
 }
 
-export const POOL_PATH = '/data01/primary';
+export { POOL_PATH };
 
 /** Runs the tests against the simulator, and against a real libvirtd where there can be a lab. */
 export function onEveryHost(topic: string, tests: (bench: Bench) => void): void {
@@ -88,7 +93,7 @@ function connectTo(target: SshTarget): Promise<Session<Libvirt>> {
 async function clear({ domains, pools, volumes }: Libvirt): Promise<void> {
   for (const domain of await domains.list()) {
     await domains.destroy(domain).catch(ignoreWrongState);
-    await domains.undefine(domain).catch((error: unknown) => {
+    await domains.undefine(domain, { managedSave: true }).catch((error: unknown) => {
       // A transient one was gone when it was destroyed.
       if (!isLibvirtError(error, 'NO_DOMAIN')) throw error;
     });
@@ -124,6 +129,12 @@ async function startSimulated(): Promise<Site> {
     name: 't01',
     target: targetOf({ address, port, user, key: operatorKey, knownHosts }),
     removeFile: async (name) => host.storage.removeFile(`${POOL_PATH}/${name}`),
+    async makeAgentGuest(libvirt, name) {
+      const domain = await makeMachine(libvirt, name);
+      host.runAgent(name);
+      host.ignoreShutdown(name);
+      return domain;
+    },
     crash: async () => host.crash(),
     boot: async () => host.boot(),
     stop: () => simulator.stop(),
@@ -139,6 +150,12 @@ async function startReal(): Promise<Site> {
     name: 't01',
     target: targetOf({ address, port: sshPort, user: 'root', key: operatorKey, knownHosts }),
     removeFile: async (name) => void (await host.exec(['rm', `${POOL_PATH}/${name}`])),
+    async makeAgentGuest({ domains }, name) {
+      const image = await withHabits(await buildGuestImage(), ['agent', 'deaf'], lab.dir);
+      await installBaseImage(host, image, `${name}-vda.qcow2`);
+      // Half of that is too little to boot.
+      return domains.define(machineXml(name, { memoryMiB: 128 }));
+    },
     crash: () => host.crash(),
     boot: () => host.boot(),
     stop: () => lab.stop(),

@@ -5,6 +5,12 @@ import type { Kernel } from './guest-kernel.ts';
 
 export const BUSYBOX = '/bin/busybox';
 
+/** What is run in the guest, by its name there. */
+const SCRIPTS = [
+  ['guest-init', 'init'],
+  ['guest-agent', 'agent'],
+] as const;
+
 /** In the order in which they must be loaded. One that a kernel has built in, or does not have, is left out. */
 const MODULES = [
   'virtio_ring',
@@ -17,6 +23,7 @@ const MODULES = [
   'virtio_net',
   'virtio_blk',
   'virtio_balloon',
+  'virtio_console',
   'fat',
   'nls_cp437',
   'nls_ascii',
@@ -32,8 +39,10 @@ export async function packInitramfs(kernel: Kernel, folder: string): Promise<str
   for (const name of ['bin', 'modules', 'proc', 'sys', 'dev', 'disk'])
     mkdirSync(join(root, name), { recursive: true });
   copyFileSync(BUSYBOX, join(root, 'bin', 'busybox'));
-  copyFileSync(join(import.meta.dirname, 'guest-init'), join(root, 'init'));
-  chmodSync(join(root, 'init'), 0o755);
+  for (const [script, name] of SCRIPTS) {
+    copyFileSync(join(import.meta.dirname, script), join(root, name));
+    chmodSync(join(root, name), 0o755);
+  }
   const loaded = await copyModules(kernel, join(root, 'modules'));
   writeFileSync(join(root, 'modules', 'order'), loaded.map((file) => `${file}\n`).join(''));
   return archive(root, join(folder, 'initrd'));

@@ -62,7 +62,7 @@ export async function buildGuestImage(): Promise<GuestImage> {
 
 function contentHash(kernelPackage: string): string {
   const hash = createHash('sha256').update(kernelPackage).update(readFileSync(BUSYBOX));
-  for (const source of ['guest.ts', 'guest-initramfs.ts', 'guest-init']) {
+  for (const source of ['guest.ts', 'guest-initramfs.ts', 'guest-init', 'guest-agent']) {
     hash.update(readFileSync(join(import.meta.dirname, source)));
   }
   return hash.digest('hex').slice(0, 12);
@@ -92,6 +92,25 @@ async function assemble(folder: string, kernelPackage: string): Promise<string> 
   const built = join(folder, 'guest.qcow2');
   await run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', disk, built]);
   return built;
+}
+
+/** `agent`: it runs a guest agent; `deaf`: it does not hear the power button. */
+export type GuestHabit = 'agent' | 'deaf';
+
+/** The same guest with habits: its init looks for a file of that name on its disk. The new image is made in `folder`. */
+export async function withHabits(
+  { path, virtualBytes }: GuestImage,
+  habits: readonly GuestHabit[],
+  folder: string,
+): Promise<GuestImage> {
+  const [raw, empty] = [join(folder, 'habits.raw'), join(folder, 'empty')];
+  const changed = join(folder, `guest-${habits.join('-')}.qcow2`);
+  writeFileSync(empty, '');
+  await run(['qemu-img', 'convert', '-O', 'raw', path, raw]);
+  for (const habit of habits) await run(['mcopy', '-i', `${raw}@@${PARTITION_OFFSET}`, empty, `::${habit}`]);
+  await run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', raw, changed]);
+  rmSync(raw);
+  return { path: changed, virtualBytes };
 }
 
 /** Puts a base image into the host's pool `default`, read-only, and tells libvirt. Returns its path on the host. */

@@ -98,11 +98,11 @@ describe('a simulated host', () => {
   });
 
   it('goes on where a saved guest was, and refuses to undefine it as long as its memory is kept', async () => {
-    const host = await start();
+    await start();
     const libvirt = await connect();
     const { domains } = libvirt;
     const domain = await domains.start(await makeMachine(libvirt, 'web'));
-    host.domains.managedSave(host.domains.byName('web'));
+    await domains.managedSave(domain);
     expect(await domains.hasManagedSave(domain)).toBe(true);
     await expect(domains.undefine(domain)).rejects.toThrow('managed save image exists');
     await domains.start(domain);

@@ -17,6 +17,7 @@ export const domainProcedures = {
   domainLookupByName: procedure(23, struct({ name: string }), domainOnly),
   domainLookupByUuid: procedure(24, struct({ uuid }), domainOnly),
   domainSetAutostart: procedure(29, struct({ domain: domainRef, autostart: flag }), nothing),
+  domainManagedSave: procedure(182, domainAndFlags, nothing),
   domainHasManagedSaveImage: procedure(183, domainAndFlags, struct({ present: flag })),
   domainManagedSaveRemove: procedure(184, domainAndFlags, nothing),
   domainCreateWithFlags: procedure(196, domainAndFlags, domainOnly),

@@ -62,7 +62,14 @@ export const domainCalls: Calls = {
     return undefined;
   },
 
-  domainHasManagedSaveImage: ({ host }, { domain }) => ({ present: host.domains.byRef(domain).managedSave }),
+  domainManagedSave({ host }, { domain, flags }) {
+    host.domains.managedSave(host.domains.byRef(domain), flags);
+    return undefined;
+  },
+
+  domainHasManagedSaveImage: ({ host }, { domain }) => ({
+    present: host.domains.byRef(domain).saved !== undefined,
+  }),
 
   domainManagedSaveRemove({ host }, { domain }) {
     host.domains.removeManagedSave(host.domains.byRef(domain));

@@ -1,0 +1,40 @@
+import type { Definition } from './definition.ts';
+import type { Run } from './domain.ts';
+import type { HostFacts } from './facts.ts';
+import { internalError, systemError } from './failure.ts';
+import type { Storage } from './storage.ts';
+
+interface Surroundings {
+  readonly facts: HostFacts;
+  readonly storage: Storage;
+  readonly running: readonly Run[];
+}
+
+/** Fails where QEMU would not come up with this definition, in libvirt's order of looking. */
+export function checkStart(config: Definition, { facts, storage, running }: Surroundings): void {
+  checkBridges(config, facts);
+  for (const { file } of config.disks) if (file !== undefined) storage.checkReadable(file);
+  checkLocks(config, running);
+}
+
+function checkBridges({ bridges }: Definition, facts: HostFacts): void {
+  const there = facts.bridges;
+  const missing = bridges.find((bridge) => there !== undefined && !there.includes(bridge));
+  if (missing !== undefined)
+    throw systemError('none', `Cannot get interface MTU on '${missing}': No such device`);
+}
+
+/** QEMU locks the images that it writes to. */
+function checkLocks({ disks }: Definition, running: readonly Run[]): void {
+  const taken = new Set(
+    running.flatMap(({ definition }) => definition.disks.filter(isLocked).map(({ file }) => file)),
+  );
+  const disk = disks.find((candidate) => isLocked(candidate) && taken.has(candidate.file));
+  if (disk === undefined) return;
+  const what = `Failed to get "write" lock\nIs another process using the image [${disk.file}]?`;
+  throw internalError('qemu', `process exited while connecting to monitor: ${what}`);
+}
+
+function isLocked(disk: Definition['disks'][number]): boolean {
+  return disk.file !== undefined && disk.writable && !disk.shareable;
+}
