@@ -2,7 +2,7 @@ import { type BitOptions, bitsOf, filterBitsOf } from './bits.ts';
 import type { RpcConnection } from './connection.ts';
 import { isLibvirtError } from './errors.ts';
 import type { CallOptions } from './pending-calls.ts';
-import { METADATA_ELEMENT } from './protocol/domain.ts';
+import { METADATA } from './protocol/domain.ts';
 import type { DomainRef } from './protocol/procedure.ts';
 import type { TypedParams } from './typed-params.ts';
 
@@ -133,7 +133,7 @@ export function domainCalls(rpc: RpcConnection) {
       uri: string,
       options: BitOptions<typeof IMPACT> = {},
     ): Promise<string | undefined> {
-      const args = { domain, type: METADATA_ELEMENT, uri, flags: bitsOf(IMPACT, options) };
+      const args = { domain, type: METADATA.element, uri, flags: bitsOf(IMPACT, options) };
       try {
         return (await rpc.call('domainGetMetadata', args, options)).metadata;
       } catch (error) {
@@ -149,7 +149,7 @@ export function domainCalls(rpc: RpcConnection) {
       options: BitOptions<typeof IMPACT> = {},
     ): Promise<void> {
       const { uri, key, xml: metadata } = element;
-      const args = { domain, type: METADATA_ELEMENT, metadata, key, uri, flags: bitsOf(IMPACT, options) };
+      const args = { domain, type: METADATA.element, metadata, key, uri, flags: bitsOf(IMPACT, options) };
       await rpc.call('domainSetMetadata', args, options);
     },
 

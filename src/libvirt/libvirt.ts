@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { RpcConnection, type RpcOptions } from './connection.ts';
+import { type Devices, deviceCalls } from './devices.ts';
 import { type Domains, domainCalls } from './domains.ts';
 import type { ConnectionClosedError } from './errors.ts';
 import { type Events, eventCalls } from './events.ts';
@@ -20,6 +21,7 @@ export interface OpenOptions extends RpcOptions {
 /** A host's libvirt. */
 export interface Libvirt {
   readonly domains: Domains;
+  readonly devices: Devices;
   readonly pools: Pools;
   readonly volumes: Volumes;
   readonly node: Node;
@@ -43,6 +45,7 @@ export async function openLibvirt(stream: Duplex, options: OpenOptions = {}): Pr
   }
   return {
     domains: domainCalls(rpc),
+    devices: deviceCalls(rpc),
     pools: poolCalls(rpc),
     volumes: volumeCalls(rpc),
     node: nodeCalls(rpc),

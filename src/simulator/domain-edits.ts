@@ -1,12 +1,9 @@
-import { METADATA_ELEMENT } from '../libvirt/protocol/domain.ts';
+import { METADATA } from '../libvirt/protocol/domain.ts';
 import type { Definition } from './definition.ts';
 import { CONFIG, type Domain, edit, impactOf, LIVE } from './domain.ts';
 import { CODES, internalError, invalidArgument, LibvirtFailure, wrongState } from './failure.ts';
 import { bareElement, noMetadata, replaceElement } from './metadata.ts';
 
-/** virDomainMetadataType. */
-const DESCRIPTION = 0;
-const TITLE = 1;
 /** VIR_DOMAIN_MEM_MAXIMUM and VIR_DOMAIN_VCPU_MAXIMUM. */
 const MAXIMUM = 4;
 const GUEST = 8;
@@ -21,11 +18,11 @@ export interface MetadataChange {
 
 /** Sets or removes the title, the description, or the element of a namespace. */
 export function setMetadata(domain: Domain, { type, metadata, key, uri, flags }: MetadataChange): void {
-  if (type === TITLE && metadata?.includes('\n'))
+  if (type === METADATA.title && metadata?.includes('\n'))
     throw invalidArgument('domain', "metadata title can't contain newlines");
-  if (type === METADATA_ELEMENT && uri === undefined)
+  if (type === METADATA.element && uri === undefined)
     throw invalidArgument('domain', 'uri in virDomainSetMetadata must not be NULL');
-  if (type === METADATA_ELEMENT && metadata !== undefined && key === undefined)
+  if (type === METADATA.element && metadata !== undefined && key === undefined)
     throw invalidArgument('domain', 'key in virDomainSetMetadata must not be NULL');
   edit(domain, flags, (definition) => withMetadata(definition, { type, metadata, key, uri: uri ?? '' }));
 }
@@ -34,12 +31,12 @@ function withMetadata(
   definition: Definition,
   { type, metadata, key, uri }: Omit<MetadataChange, 'flags' | 'uri'> & { readonly uri: string },
 ): Definition {
-  if (type === METADATA_ELEMENT) {
+  if (type === METADATA.element) {
     const change = { uri, key, xml: metadata };
     return { ...definition, metadata: replaceElement(definition.metadata ?? [], change) };
   }
   const { title, description, ...others } = definition;
-  const texts = type === TITLE ? { title: metadata, description } : { title, description: metadata };
+  const texts = type === METADATA.title ? { title: metadata, description } : { title, description: metadata };
   return { ...others, ...definedOnly(texts) };
 }
 
@@ -58,13 +55,13 @@ export function getMetadata(
   domain: Domain,
   { type, uri, flags }: Pick<MetadataChange, 'type' | 'uri' | 'flags'>,
 ): string {
-  if (![DESCRIPTION, TITLE, METADATA_ELEMENT].includes(type))
+  if (![METADATA.description, METADATA.title, METADATA.element].some((known) => known === type))
     throw invalidArgument('domain', `invalid argument: unknown metadata type '${type}'`);
-  if (type === METADATA_ELEMENT && uri === undefined)
+  if (type === METADATA.element && uri === undefined)
     throw invalidArgument('domain', 'uri in virDomainGetMetadata must not be NULL');
   const definition = theOne(domain, flags);
-  if (type === METADATA_ELEMENT) return bareElement(definition.metadata ?? [], uri ?? '');
-  const text = type === TITLE ? definition.title : definition.description;
+  if (type === METADATA.element) return bareElement(definition.metadata ?? [], uri ?? '');
+  const text = type === METADATA.title ? definition.title : definition.description;
   if (text === undefined) throw noMetadata();
   return text;
 }

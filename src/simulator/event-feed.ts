@@ -1,4 +1,4 @@
-import { METADATA_ELEMENT } from '../libvirt/protocol/domain.ts';
+import { METADATA } from '../libvirt/protocol/domain.ts';
 import { EVENT_ID, type RawEvent } from '../libvirt/protocol/event.ts';
 import type { DomainRef } from '../libvirt/protocol/procedure.ts';
 import { internalError, invalidArgument } from './failure.ts';
@@ -54,7 +54,7 @@ export class EventFeed {
 
   /** `type` is a virDomainMetadataType; only elements have a `uri`. */
   metadataChange(domain: DomainRef, type: number, uri: string | undefined): void {
-    const body = { domain, type, uri: type === METADATA_ELEMENT ? uri : undefined };
+    const body = { domain, type, uri: type === METADATA.element ? uri : undefined };
     for (const { callbackId, send } of this.#listeners(EVENT_ID.metadataChange, domain))
       send({ name: 'domainMetadataChange', body: { ...body, callbackId } });
   }

@@ -7,9 +7,10 @@ const STATS_MAX = 262_144;
 
 const domainAndFlags = struct({ domain: domainRef, flags: uint });
 const domainOnly = struct({ domain: domainRef });
+const domainAndDevice = struct({ domain: domainRef, xml: string, flags: uint });
 
-/** virDomainMetadataType; only elements are used. */
-export const METADATA_ELEMENT = 2;
+/** virDomainMetadataType. */
+export const METADATA = { description: 0, title: 1, element: 2 } as const;
 
 export const domainProcedures = {
   domainGetXmlDesc: procedure(14, domainAndFlags, struct({ xml: string })),
@@ -17,6 +18,9 @@ export const domainProcedures = {
   domainLookupByName: procedure(23, struct({ name: string }), domainOnly),
   domainLookupByUuid: procedure(24, struct({ uuid }), domainOnly),
   domainSetAutostart: procedure(29, struct({ domain: domainRef, autostart: flag }), nothing),
+  domainAttachDeviceFlags: procedure(160, domainAndDevice, nothing),
+  domainDetachDeviceFlags: procedure(161, domainAndDevice, nothing),
+  domainUpdateDeviceFlags: procedure(174, domainAndDevice, nothing),
   domainManagedSave: procedure(182, domainAndFlags, nothing),
   domainHasManagedSaveImage: procedure(183, domainAndFlags, struct({ present: flag })),
   domainManagedSaveRemove: procedure(184, domainAndFlags, nothing),
@@ -31,6 +35,11 @@ export const domainProcedures = {
   domainGetState: procedure(212, domainAndFlags, struct({ state: int, reason: int })),
   domainUndefineFlags: procedure(231, domainAndFlags, nothing),
   domainDestroyFlags: procedure(234, domainAndFlags, nothing),
+  domainBlockResize: procedure(
+    251,
+    struct({ domain: domainRef, disk: string, size: uhyper, flags: uint }),
+    nothing,
+  ),
   domainShutdownFlags: procedure(258, domainAndFlags, nothing),
   domainSetMetadata: procedure(
     264,
