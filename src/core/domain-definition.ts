@@ -8,14 +8,25 @@ import { attribute, elementAt, elementsAt, parseXml, textAt } from './xml.ts';
 export interface DomainDefinition {
   readonly name: string;
   readonly uuid: string;
+  readonly title?: string;
+  readonly description?: string;
   readonly vcpus: number;
   readonly memoryMiB: number;
   readonly maxMemoryMiB: number;
   readonly macs: readonly string[];
+  readonly nics: readonly NicDefinition[];
   /** Disks proper: no CD-ROM, no floppy. */
   readonly disks: readonly { readonly target: string; readonly file?: string }[];
   readonly mark?: Mark;
   readonly markError?: string;
+}
+
+/** A network card. */
+export interface NicDefinition {
+  /** Lower case. */
+  readonly mac: string;
+  /** Absent: it is plugged into something other than a bridge, such as a libvirt network. */
+  readonly bridge?: string;
 }
 
 /** Reads libvirt's XML of one domain. Throws where it is none. */
@@ -27,10 +38,12 @@ export function parseDomain(xml: string): DomainDefinition {
   return {
     name: textAt(domain, 'name') ?? '',
     uuid,
+    ...textsOf(domain),
     vcpus: Number(attribute(vcpu, 'current') ?? vcpu?.textContent ?? 1),
     memoryMiB: memoryMiB(elementAt(domain, 'currentMemory')) || maxMemoryMiB,
     maxMemoryMiB,
     macs: elementsAt(domain, 'devices', 'interface', 'mac').flatMap((mac) => attribute(mac, 'address') ?? []),
+    nics: elementsAt(domain, 'devices', 'interface').map(readNic),
     disks: elementsAt(domain, 'devices', 'disk').filter(isDisk).map(readDisk),
     ...readOurMark(domain, uuid),
   };
@@ -42,6 +55,20 @@ export function agentIsConnected(xml: string): boolean {
     (target) =>
       attribute(target, 'name') === 'org.qemu.guest_agent.0' && attribute(target, 'state') === 'connected',
   );
+}
+
+function textsOf(domain: Element): { title?: string; description?: string } {
+  const [title, description] = [textAt(domain, 'title'), textAt(domain, 'description')];
+  return { ...(title && { title }), ...(description && { description }) };
+}
+
+function readNic(element: Element): NicDefinition {
+  const source = elementAt(element, 'source');
+  const bridge = attribute(element, 'type') === 'bridge' ? attribute(source, 'bridge') : undefined;
+  return {
+    mac: (attribute(elementAt(element, 'mac'), 'address') ?? '').toLowerCase(),
+    ...(bridge !== undefined && { bridge }),
+  };
 }
 
 function isDisk(element: Element): boolean {

@@ -1,4 +1,5 @@
 import type { DesiredVm } from './desired.ts';
+import { renderDisk, renderNic, renderRootPorts } from './device-xml.ts';
 import type { Mark } from './mark.ts';
 import { markForDefinition } from './mark-xml.ts';
 import { escapeXml } from './xml.ts';
@@ -18,6 +19,13 @@ export interface DomainPlace {
  */
 export function renderDomain(vm: DesiredVm, macs: readonly string[], mark: Mark, place: DomainPlace): string {
   const disks = [vm.bootDisk, ...vm.dataDisks];
+  const devices = [
+    ...(place.arch === 'x86_64' ? [renderRootPorts()] : []),
+    ...disks.map(({ target, pool, volume }) =>
+      renderDisk({ target, file: `${place.poolPath(pool)}/${volume}`, format: 'qcow2' }),
+    ),
+    ...vm.nics.map((nic, index) => renderNic(nic.bridge, macs[index] ?? '')),
+  ];
   return `<domain type='${place.virtType}'>
   <name>${escapeXml(vm.name)}</name>
   <uuid>${vm.uuid}</uuid>
@@ -38,8 +46,7 @@ export function renderDomain(vm: DesiredVm, macs: readonly string[], mark: Mark,
   <on_reboot>restart</on_reboot>
   <on_crash>restart</on_crash>
   <devices>
-${disks.map((disk) => diskXml(disk.target, `${place.poolPath(disk.pool)}/${disk.volume}`)).join('\n')}
-${vm.nics.map((nic, index) => nicXml(nic.bridge, macs[index] ?? '')).join('\n')}
+${devices.join('\n')}
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
     <serial type='pty'/>
     <console type='pty'/>
@@ -48,21 +55,4 @@ ${vm.nics.map((nic, index) => nicXml(nic.bridge, macs[index] ?? '')).join('\n')}
     <graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
   </devices>
 </domain>`;
-}
-
-/** `type='file'`, not `'volume'`: AppArmor's helper only understands files. */
-function diskXml(target: string, file: string): string {
-  return `    <disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2' discard='unmap'/>
-      <source file='${escapeXml(file)}'/>
-      <target dev='${target}' bus='virtio'/>
-    </disk>`;
-}
-
-function nicXml(bridge: string, mac: string): string {
-  return `    <interface type='bridge'>
-      <mac address='${mac}'/>
-      <source bridge='${escapeXml(bridge)}'/>
-      <model type='virtio'/>
-    </interface>`;
 }

@@ -1,6 +1,7 @@
 import type { ArgsOf, ProcedureName, ReplyOf } from '../libvirt/protocol.ts';
 import type { Caller } from './calls/caller.ts';
 import { connectionCalls } from './calls/connection.ts';
+import { deviceCalls } from './calls/device.ts';
 import { domainCalls } from './calls/domain.ts';
 import { storageCalls } from './calls/storage.ts';
 
@@ -9,7 +10,7 @@ export type Calls = {
   readonly [N in ProcedureName]?: (caller: Caller, args: ArgsOf<N>) => ReplyOf<N>;
 };
 
-const calls: Calls = { ...connectionCalls, ...domainCalls, ...storageCalls };
+const calls: Calls = { ...connectionCalls, ...deviceCalls, ...domainCalls, ...storageCalls };
 
 /** The procedure's implementation; undefined where there is none. */
 export function callNamed<N extends ProcedureName>(name: N): Calls[N] {

@@ -22,6 +22,10 @@ export interface Run {
   readonly since: number;
   /** A guest on its way down. */
   stopping?: NodeJS.Timeout;
+  /** Places on the PCI bus, counted when a device is first plugged in. */
+  slots?: number;
+  /** Targets of disks that the guest was asked to let go of, and has not. */
+  asked?: readonly string[];
 }
 
 /** What a managed save keeps. */
@@ -45,6 +49,8 @@ export interface Domain {
   ignoresShutdown: boolean;
   /** The guest runs an agent, which shuts it down when it is asked to. */
   hasAgent: boolean;
+  /** The guest does not let go of a device that is taken from it. */
+  keepsDevices: boolean;
 }
 
 /** How the protocol names the domain at the moment. */

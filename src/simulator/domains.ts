@@ -274,6 +274,7 @@ export class Domains {
       offReason: OFF_REASON.unknown,
       ignoresShutdown: false,
       hasAgent: false,
+      keepsDevices: false,
     };
     this.#byUuid.set(uuid, domain);
     return domain;

@@ -108,6 +108,11 @@ export class SimulatedHost {
     this.domains.powerOff(this.domains.byName(vm));
   }
 
+  /** Whether the guest keeps devices that are to be taken from it. */
+  keepDevices(vm: string, keeps = true): void {
+    this.domains.byName(vm).keepsDevices = keeps;
+  }
+
   /** Whether the guest reacts to the power button. */
   ignoreShutdown(vm: string, ignores = true): void {
     this.domains.byName(vm).ignoresShutdown = ignores;

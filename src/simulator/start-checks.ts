@@ -24,15 +24,23 @@ function checkBridges({ bridges }: Definition, facts: HostFacts): void {
     throw systemError('none', `Cannot get interface MTU on '${missing}': No such device`);
 }
 
-/** QEMU locks the images that it writes to. */
-function checkLocks({ disks }: Definition, running: readonly Run[]): void {
+/** QEMU locks the images that it writes to. `command`: it runs already, and is told to open them. */
+export function checkLocks(
+  { disks }: Pick<Definition, 'disks'>,
+  running: readonly Run[],
+  { command }: { readonly command?: string } = {},
+): void {
   const taken = new Set(
     running.flatMap(({ definition }) => definition.disks.filter(isLocked).map(({ file }) => file)),
   );
   const disk = disks.find((candidate) => isLocked(candidate) && taken.has(candidate.file));
   if (disk === undefined) return;
   const what = `Failed to get "write" lock\nIs another process using the image [${disk.file}]?`;
-  throw internalError('qemu', `process exited while connecting to monitor: ${what}`);
+  const doing =
+    command === undefined
+      ? 'process exited while connecting to monitor'
+      : `unable to execute QEMU command '${command}'`;
+  throw internalError('qemu', `${doing}: ${what}`);
 }
 
 function isLocked(disk: Definition['disks'][number]): boolean {
