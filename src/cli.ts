@@ -73,6 +73,7 @@ command('log', 'show the commits with their notes', 'kvm-gitops log -n 5')
 
 command('capacity', 'show what each host has, uses, and would use', 'kvm-gitops capacity')
   .argument('[dir]', 'count the manifests of this folder instead of the newest commit')
+  .option('--n+1', 'also say whether the VMs of each host would fit on the others')
   .addOption(json)
   .action(
     exiting(async (dir: string | undefined, _: unknown, self: Command) =>

@@ -40,6 +40,7 @@ export function desiredVm(overrides: Partial<DesiredVm> = {}): DesiredVm {
     nics: [{ bridge: 'br0' }],
     power: 'on',
     autostart: true,
+    antiAffinity: [],
     protect: false,
     source: { file: 'manifests/web.yaml', line: 4 },
     ...overrides,
@@ -66,7 +67,7 @@ export function desiredState(
     cluster: CLUSTER,
     vms: new Map(vms.map((vm) => [vm.name, vm])),
     hosts: new Map(all.map((host) => [host.name, host])),
-    policy: { maxRemovals: 5, tombstoneDays: 7, ...policy },
+    policy: { maxRemovals: 5, tombstoneDays: 7, nPlusOne: 'ignore', ...policy },
   };
 }
 

@@ -29,6 +29,8 @@ export function plan(dir: string | undefined, options: PlanOptions): Promise<num
 function printPlan(judged: Judged, issues: readonly Issue[]): void {
   print(`${colors.bold('plan')} ${judged.title}\n`);
   if (judged.ok) print(planText(judged.assessment.plan, judged.observed, colors));
+  if (judged.ok)
+    for (const warning of judged.assessment.warnings) print(colors.yellow(`warning: ${warning}`));
   if (issues.length === 0) return;
   print(colors.red('\nthis commit would be refused:'));
   for (const issue of issues) print(`  ${formatIssue(issue)}`);

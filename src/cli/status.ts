@@ -87,6 +87,7 @@ function reportText(report: ReportView): string {
       ({ kind, subject, host, because, reason }) =>
         `  held ${kind} of ${subject} on ${host} (${because}): ${reason}`,
     ),
+    ...(report.warnings ?? []).map((warning) => colors.yellow(`  warning: ${warning}`)),
     ...(report.pendingRestart ?? []).map(({ host, vm, reason }) =>
       colors.yellow(`  pending restart of ${vm} on ${host}: ${reason}`),
     ),

@@ -1,7 +1,8 @@
 import { type HostCapacity, measureCapacity } from './capacity.ts';
-import { findShortages, type Shortage } from './capacity-check.ts';
+import { drainedShortages, findShortages, type Shortage } from './capacity-check.ts';
 import type { DesiredState } from './desired.ts';
 import { guard } from './guard.ts';
+import { newLosses } from './n-plus-one.ts';
 import type { ObservedState } from './observed.ts';
 import { type PlanContext, plan } from './plan.ts';
 import type { Plan } from './step.ts';
@@ -16,6 +17,8 @@ export interface Assessment {
   readonly plan: Plan;
   readonly capacity: readonly HostCapacity[];
   readonly shortages: readonly Shortage[];
+  /** What a person should know, and that stops nothing. */
+  readonly warnings: readonly string[];
 }
 
 /** The one judgement behind `plan` on the command line, drift and apply. Pure. */
@@ -25,5 +28,15 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
   const isConfirmed = guarded.confirmation !== undefined && guarded.confirmation === context.confirmed;
   const decided = isConfirmed ? unguarded : guarded;
   const capacity = measureCapacity(desired, observed, decided);
-  return { plan: decided, capacity, shortages: findShortages(capacity) };
+  const lost = desired.policy.nPlusOne === 'ignore' ? [] : newLosses(desired, observed, capacity);
+  return {
+    plan: decided,
+    capacity,
+    shortages: [
+      ...findShortages(capacity),
+      ...drainedShortages(decided, desired),
+      ...(desired.policy.nPlusOne === 'error' ? lost : []),
+    ],
+    warnings: desired.policy.nPlusOne === 'warn' ? lost.map(({ message }) => message) : [],
+  };
 }

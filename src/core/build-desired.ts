@@ -1,3 +1,4 @@
+import { checkAntiAffinity } from './check-anti-affinity.ts';
 import { checkDuplicates } from './check-duplicates.ts';
 import { checkVm } from './check-vm.ts';
 import type { Cluster } from './cluster.ts';
@@ -52,6 +53,7 @@ function crossIssues(
     ...declared.hosts.flatMap((mention) => unknownHost(mention, hosts, context)),
     ...declared.vms.flatMap((vm) => checkVm(vm, surroundings)),
     ...checkDuplicates(declared.vms),
+    ...checkAntiAffinity(declared.vms),
   ];
 }
 

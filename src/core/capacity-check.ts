@@ -28,6 +28,16 @@ export function findShortages(capacity: readonly HostCapacity[]): Shortage[] {
   });
 }
 
+/** New VMs on hosts that take none. */
+export function drainedShortages({ steps }: Plan, desired: DesiredState): Shortage[] {
+  return steps
+    .filter(({ kind, host }) => kind === 'create' && desired.hosts.get(host)?.state === 'drained')
+    .map((step) => ({
+      host: step.host,
+      message: `host ${step.host} is drained (cluster.yaml), and ${subjectOf(step)} would be new there: put it under another host`,
+    }));
+}
+
 /** Shortages as mistakes of the commit, each at the first new VM of that host. */
 export function shortageIssues(
   shortages: readonly Shortage[],

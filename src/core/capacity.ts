@@ -132,7 +132,7 @@ function measurePool(
     if (found !== undefined && found.mark?.state !== 'building') return sum;
     // What an earlier try made of it is counted already.
     const made = (found?.disks ?? []).filter(inPool).reduce((bytes, disk) => bytes + wholeSize(disk), 0);
-    return sum + Math.max(0, bytesIn(pool.name, vm, host) - made);
+    return sum + Math.max(0, volumeBytes(pool.name, vm, host) - made);
   }, 0);
   const used = pool.capacity - pool.available + growth;
   return {
@@ -148,9 +148,10 @@ function wholeSize({ capacity = 0, physical = 0 }: ObservedDisk): number {
   return Math.max(capacity, physical);
 }
 
-function bytesIn(pool: string, vm: DesiredVm, host: KnownHost): number {
+/** Bytes of the VM's disks in that pool, at full size. `host`: where the size of its image is known. */
+export function volumeBytes(pool: string, vm: DesiredVm, host: KnownHost | undefined): number {
   const { bootDisk, dataDisks } = vm;
-  const image = host.volumes.get(volumeKey({ pool: bootDisk.image.pool, name: bootDisk.image.volume }));
+  const image = host?.volumes.get(volumeKey({ pool: bootDisk.image.pool, name: bootDisk.image.volume }));
   const boot = bootDisk.pool === pool ? Math.max((bootDisk.sizeGiB ?? 0) * GIB, image?.capacity ?? 0) : 0;
   return dataDisks.filter((disk) => disk.pool === pool).reduce((sum, disk) => sum + disk.sizeGiB * GIB, boot);
 }

@@ -59,9 +59,11 @@ const hostSchema = z
   .strictObject(
     {
       state: field
-        .oneOf(['active', 'offline'])
+        .oneOf(['active', 'drained', 'offline'])
         .optional()
-        .describe('offline: nothing is asked of the host, and its VMs are left as they are. Absent: active.'),
+        .describe(
+          'drained: what is there stays, and nothing new is made there; offline: nothing is asked of the host, and its VMs are left as they are. Absent: active.',
+        ),
       pool: pool.describe('Storage pool of disks on this host. Absent: defaults.pool.'),
       bridge: bridge.describe('Bridge on this host. Absent: defaults.bridge.'),
       reserve: reserveSchema.optional(),
@@ -94,10 +96,16 @@ const policySchema = z
         .wholeNumber(0, 3650)
         .optional()
         .describe('Days for which a removed VM and its disks are kept. Absent: 7.'),
+      nPlusOne: field
+        .oneOf(['ignore', 'warn', 'error'])
+        .optional()
+        .describe(
+          'Where the VMs of a host would not fit on the other hosts: warn says so in plan and note, error refuses a commit that brings it about. Absent: ignore.',
+        ),
     },
-    'an object with maxRemovals and tombstoneDays',
+    'an object with maxRemovals, tombstoneDays and nPlusOne',
   )
-  .describe('Guards on removal.');
+  .describe('Guards on what a commit may do.');
 
 /** cluster.yaml. */
 export const clusterSchema = z

@@ -12,6 +12,8 @@ export interface DesiredState {
 export interface Policy {
   /** More removals than this in one plan wait for a confirmation. */
   readonly maxRemovals: number;
+  /** What follows where the VMs of a host would not fit on the others. */
+  readonly nPlusOne: 'ignore' | 'warn' | 'error';
   /** Days for which a removed VM and its disks are kept. */
   readonly tombstoneDays: number;
 }
@@ -19,8 +21,11 @@ export interface Policy {
 /** What cluster.yaml says of one host. */
 export interface HostPolicy {
   readonly name: string;
-  /** `offline`: its VMs are Unknown by decree; nothing is asked of it. */
-  readonly state: 'active' | 'offline';
+  /**
+   * `drained`: what is there stays, and nothing new is made there; `offline`: its VMs are Unknown by decree, and nothing is
+   * asked of it.
+   */
+  readonly state: 'active' | 'drained' | 'offline';
   /** Kept free for the host itself. */
   readonly reserve: { readonly vcpus: number; readonly memoryMiB: number; readonly diskGiB: number };
   /** How much may be promised for each unit that there is. */
@@ -46,6 +51,8 @@ export interface DesiredVm {
   readonly power: 'on' | 'off' | 'manual';
   /** Started by the host when the host boots. */
   readonly autostart: boolean;
+  /** Groups of which no two VMs may be on one host. */
+  readonly antiAffinity: readonly string[];
   /** Its removal always waits for a confirmation. */
   readonly protect: boolean;
   /** Where it stands in the repository. */

@@ -74,6 +74,10 @@ export const vmSpecSchema = z
         .describe(
           'Start the VM when its host boots. Absent: defaults.autostart, else true; false where power is off.',
         ),
+      antiAffinity: z
+        .array(field.label('a group name'), 'a list of group names')
+        .optional()
+        .describe('Groups of VMs of which no two may be on one host, such as the members of one database.'),
       protect: field
         .flag()
         .optional()

@@ -69,6 +69,7 @@ function outcomeLines(report: Report): readonly string[] {
       (held) =>
         `  held ${held.kind} of ${held.subject} on ${held.host} (${held.because}): ${oneLine(held.reason)}`,
     ),
+    ...(report.warnings ?? []).map((warning) => `  warning: ${oneLine(warning)}`),
     ...(report.pendingRestart ?? []).map(
       ({ host, vm, reason }) => `  pending restart of ${vm} on ${host}: ${reason}`,
     ),

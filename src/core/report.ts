@@ -52,6 +52,8 @@ export interface Report {
   readonly unknownHosts: readonly { readonly host: string; readonly reason: string }[];
   /** VMs that show a change only from their next start on. */
   readonly pendingRestart?: readonly PendingRestart[];
+  /** What a person should know, and that stopped nothing. */
+  readonly warnings?: readonly string[];
   /** For `kvm-gitops confirm`. */
   readonly confirmation?: string;
   /** The newer commit, when superseded. */

@@ -35,6 +35,7 @@ export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cl
     nics: [{ bridge, ...mac }],
     power,
     autostart: spec.autostart ?? (power !== 'off' && (defaults.autostart ?? true)),
+    antiAffinity: spec.antiAffinity ?? [],
     protect: spec.protect ?? false,
     source,
   };
@@ -68,9 +69,13 @@ export function resolveHost(name: string, cluster: Cluster): HostPolicy {
   };
 }
 
-/** The guards on removal, with every default filled in. */
+/** The policy of the cluster, with every default filled in. */
 export function resolvePolicy({ policy = {} }: Cluster): Policy {
-  return { maxRemovals: policy.maxRemovals ?? 5, tombstoneDays: policy.tombstoneDays ?? 7 };
+  return {
+    maxRemovals: policy.maxRemovals ?? 5,
+    tombstoneDays: policy.tombstoneDays ?? 7,
+    nPlusOne: policy.nPlusOne ?? 'ignore',
+  };
 }
 
 function hostSettings({ hosts = {} }: Cluster, name: string) {

@@ -44,6 +44,7 @@ export interface ReportView {
   readonly unknownHosts: Report['unknownHosts'];
   /** VMs that show a change only from their next start on. */
   readonly pendingRestart?: Report['pendingRestart'];
+  readonly warnings?: readonly string[];
   readonly confirmation?: string;
   readonly supersededBy?: string;
   readonly inForce?: string;
@@ -136,6 +137,7 @@ function viewReport(report: Report): ReportView {
     issues: report.issues.map(viewIssue),
     unknownHosts: report.unknownHosts.map(({ host, reason }) => ({ host, reason: redactText(reason) })),
     ...(pendingRestart !== undefined && { pendingRestart }),
+    ...(report.warnings !== undefined && { warnings: report.warnings.map(redactText) }),
     ...(confirmation !== undefined && { confirmation }),
     ...(supersededBy !== undefined && { supersededBy }),
     ...(inForce !== undefined && { inForce }),

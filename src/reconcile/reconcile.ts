@@ -136,7 +136,7 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
 
   deps.onProgress({ kind: 'observing', revision });
   const observed = await deps.hosts.observe(questionFor(desired), signal);
-  const { plan, shortages } = await judge(deps, candidate, desired, observed);
+  const { plan, shortages, warnings } = await judge(deps, candidate, desired, observed);
   if (shortages.length > 0 && !accepted) {
     return {
       kind: 'refused',
@@ -157,7 +157,7 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');
   deps.restarts.remember(made, deps.clock.now());
   deps.retries.remember(revision.sha, steps, deps.clock.now());
-  return { kind: 'applied', desired, observed, plan: todo, steps };
+  return { kind: 'applied', desired, observed, plan: todo, warnings, steps };
 }
 
 /** Judges, and once more where a person has confirmed what the guards hold back. */

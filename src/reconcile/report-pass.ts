@@ -28,6 +28,7 @@ export type Findings =
       readonly desired: DesiredState;
       readonly observed: ObservedState;
       readonly plan: Plan;
+      readonly warnings: readonly string[];
       readonly steps: readonly StepResult[];
     };
 
@@ -66,6 +67,7 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
     steps,
     held: plan.held,
     unknownHosts: unknown.map(({ host, reason }) => ({ host, reason })),
+    ...(findings.warnings.length > 0 && { warnings: findings.warnings }),
     ...(waiting.length > 0 && { pendingRestart: waiting }),
     ...(plan.confirmation !== undefined && { confirmation: plan.confirmation }),
     ...(newer !== undefined && { supersededBy: newer }),

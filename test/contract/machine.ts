@@ -45,6 +45,7 @@ export function machineXml(name: string, change: Partial<DesiredVm> = {}): strin
     nics: [{ bridge: 'br0' }],
     power: 'on',
     autostart: false,
+    antiAffinity: [],
     protect: false,
     source: { file: 'manifests/web.yaml', line: 1 },
     ...change,

@@ -29,6 +29,7 @@ describe('buildDesired', () => {
       nics: [{ bridge: 'br0' }],
       power: 'on',
       autostart: true,
+      antiAffinity: [],
       protect: false,
       source: { file: 'manifests/all.json', line: 6 },
     });

@@ -28,7 +28,7 @@ describe('cluster.yaml', () => {
   it('needs little', () => {
     const { cluster, policy, hosts } = accepted(repository([], 'cluster: lab\nhosts: {t01: }\n'));
     expect(cluster).toBe('lab');
-    expect(policy).toEqual({ maxRemovals: 5, tombstoneDays: 7 });
+    expect(policy).toEqual({ maxRemovals: 5, tombstoneDays: 7, nPlusOne: 'ignore' });
     expect(hosts.get('t01')).toEqual({
       name: 't01',
       state: 'active',
@@ -39,7 +39,7 @@ describe('cluster.yaml', () => {
 
   it('gives hosts what they do not say themselves, field by field', () => {
     const { hosts, policy } = accepted(repository([], RICH));
-    expect(policy).toEqual({ maxRemovals: 0, tombstoneDays: 30 });
+    expect(policy).toEqual({ maxRemovals: 0, tombstoneDays: 30, nPlusOne: 'ignore' });
     expect(hosts.get('t01')).toEqual({
       name: 't01',
       state: 'offline',
@@ -115,8 +115,8 @@ describe('cluster.yaml', () => {
       'cluster.yaml:2:25: policy.tombstoneDays: expected a whole number',
     ],
     [
-      'cluster: lab\nhosts: {t01: {state: drained}}',
-      'cluster.yaml:2:22: hosts.t01.state: expected one of active, offline',
+      'cluster: lab\nhosts: {t01: {state: draining}}',
+      'cluster.yaml:2:22: hosts.t01.state: expected one of active, drained, offline',
     ],
     ['cluster: lab\nhosts: {"t 1": {}}', 'cluster.yaml:2:9: "t 1": expected a host name'],
     [
