@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { type Chains, chainCalls } from './chains.ts';
 import { RpcConnection, type RpcOptions } from './connection.ts';
 import { type Devices, deviceCalls } from './devices.ts';
 import { type Domains, domainCalls } from './domains.ts';
@@ -22,6 +23,7 @@ export interface OpenOptions extends RpcOptions {
 export interface Libvirt {
   readonly domains: Domains;
   readonly devices: Devices;
+  readonly chains: Chains;
   readonly pools: Pools;
   readonly volumes: Volumes;
   readonly node: Node;
@@ -46,6 +48,7 @@ export async function openLibvirt(stream: Duplex, options: OpenOptions = {}): Pr
   return {
     domains: domainCalls(rpc),
     devices: deviceCalls(rpc),
+    chains: chainCalls(rpc),
     pools: poolCalls(rpc),
     volumes: volumeCalls(rpc),
     node: nodeCalls(rpc),

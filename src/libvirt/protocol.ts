@@ -1,3 +1,4 @@
+import { chainProcedures } from './protocol/chain.ts';
 import { connectProcedures } from './protocol/connect.ts';
 import { domainProcedures } from './protocol/domain.ts';
 import { eventMessages, eventProcedures, type RawEvent } from './protocol/event.ts';
@@ -9,6 +10,7 @@ import { decode, type ValueOf } from './xdr.ts';
 export const procedures = {
   ...connectProcedures,
   ...domainProcedures,
+  ...chainProcedures,
   ...storageProcedures,
   ...eventProcedures,
 } as const;

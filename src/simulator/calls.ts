@@ -1,5 +1,6 @@
 import type { ArgsOf, ProcedureName, ReplyOf } from '../libvirt/protocol.ts';
 import type { Caller } from './calls/caller.ts';
+import { chainCalls } from './calls/chain.ts';
 import { connectionCalls } from './calls/connection.ts';
 import { deviceCalls } from './calls/device.ts';
 import { domainCalls } from './calls/domain.ts';
@@ -10,7 +11,13 @@ export type Calls = {
   readonly [N in ProcedureName]?: (caller: Caller, args: ArgsOf<N>) => ReplyOf<N>;
 };
 
-const calls: Calls = { ...connectionCalls, ...deviceCalls, ...domainCalls, ...storageCalls };
+const calls: Calls = {
+  ...connectionCalls,
+  ...chainCalls,
+  ...deviceCalls,
+  ...domainCalls,
+  ...storageCalls,
+};
 
 /** The procedure's implementation; undefined where there is none. */
 export function callNamed<N extends ProcedureName>(name: N): Calls[N] {

@@ -24,11 +24,11 @@ const ROWS: readonly (readonly (readonly [flag: number, test: (domain: Domain) =
     [1024, ({ autostart }) => autostart],
     [2048, ({ autostart }) => !autostart],
   ],
-  // There are neither snapshots nor checkpoints.
   [
-    [4096, () => false],
-    [8192, () => true],
+    [4096, ({ snapshots }) => snapshots.length > 0],
+    [8192, ({ snapshots }) => snapshots.length === 0],
   ],
+  // There are no checkpoints.
   [
     [16_384, () => false],
     [32_768, () => true],

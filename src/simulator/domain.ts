@@ -20,6 +20,8 @@ export interface Run {
   readonly state: number;
   readonly reason: number;
   readonly since: number;
+  /** Commits of what a disk writes to into what is behind it, by target: they wait for their pivot. */
+  readonly commits: Map<string, { readonly base: string; readonly top: string }>;
   /** A guest on its way down. */
   stopping?: NodeJS.Timeout;
   /** Places on the PCI bus, counted when a device is first plugged in. */
@@ -45,6 +47,8 @@ export interface Domain {
   autostart: boolean;
   saved: SavedMemory | undefined;
   offReason: number;
+  /** Names of the snapshots that libvirt has a record of. */
+  snapshots: readonly string[];
   /** The guest does not react to the power button. */
   ignoresShutdown: boolean;
   /** The guest runs an agent, which shuts it down when it is asked to. */

@@ -1,5 +1,6 @@
 import { parseDefinition } from './define.ts';
 import { type Definition, renderDefinition } from './definition.ts';
+import { withWholeChains } from './disk-sources.ts';
 import {
   type Domain,
   definitionOf,
@@ -47,6 +48,7 @@ const START = { paused: 1, forceBoot: 8 } as const;
 const SAVE = { running: 2, paused: 4 } as const;
 const SHUTDOWN_AGENT = 2;
 const UNDEFINE_MANAGED_SAVE = 1;
+const UNDEFINE_SNAPSHOTS = 2;
 
 export interface DomainsOptions {
   readonly facts: HostFacts;
@@ -119,8 +121,11 @@ export class Domains {
     if (domain.config === undefined) throw wrongState('qemu', 'cannot undefine transient domain');
     if (domain.saved !== undefined && (flags & UNDEFINE_MANAGED_SAVE) === 0)
       throw wrongState('qemu', 'Refusing to undefine while domain managed save image exists');
+    if (domain.run === undefined && domain.snapshots.length > 0 && (flags & UNDEFINE_SNAPSHOTS) === 0)
+      throw wrongState('qemu', `cannot delete inactive domain with ${domain.snapshots.length} snapshots`);
     const ref = refOf(domain);
     domain.config = undefined;
+    domain.snapshots = [];
     domain.autostart = false;
     domain.saved = undefined;
     if (domain.run === undefined) this.#byUuid.delete(domain.uuid);
@@ -160,7 +165,7 @@ export class Domains {
     this.#checkStart(domain, definition);
     domain.saved = undefined;
     const state = paused ? STATE.paused : STATE.running;
-    domain.run = { id, definition, state, reason, since: Date.now() };
+    domain.run = { id, definition, state, reason, since: Date.now(), commits: new Map() };
   }
 
   /** Pulls the plug. */
@@ -248,8 +253,13 @@ export class Domains {
     const config = inactive ? (domain.config ?? domain.run?.definition) : undefined;
     const { run, hasAgent } = domain;
     return config === undefined
-      ? renderDefinition(definitionOf(domain), run && { id: run.id, hasAgent })
+      ? renderDefinition(this.#shown(domain), run && { id: run.id, hasAgent })
       : renderDefinition(config);
+  }
+
+  #shown(domain: Domain): Definition {
+    const definition = definitionOf(domain);
+    return domain.run === undefined ? definition : withWholeChains(definition, this.#options.storage);
   }
 
   /** The domain that has this name and uuid; fails where only one of them is taken. */
@@ -272,6 +282,7 @@ export class Domains {
       autostart: false,
       saved: undefined,
       offReason: OFF_REASON.unknown,
+      snapshots: [],
       ignoresShutdown: false,
       hasAgent: false,
       keepsDevices: false,

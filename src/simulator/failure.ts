@@ -4,7 +4,7 @@ import { LIBVIRT_CODES } from '../libvirt/errors.ts';
 export const CODES = { ...LIBVIRT_CODES, NO_CONNECT: 5, NO_TARGET: 20, NO_NAME: 21 } as const;
 
 /** virErrorDomain: the part of libvirt that complains. */
-const ORIGIN = { none: 0, xml: 5, rpc: 7, qemu: 10, storage: 18, domain: 20 } as const;
+const ORIGIN = { none: 0, xml: 5, rpc: 7, qemu: 10, storage: 18, domain: 20, snapshot: 48 } as const;
 export type Origin = keyof typeof ORIGIN;
 
 /** An error of libvirt, as it goes out in a reply. */

@@ -109,12 +109,24 @@ ${backing}</volume>
 
 /** A file that holds `dataBytes` of a disk, as it is after a copy. */
 export function imageFile(capacityBytes: number, dataBytes: number): DiskFile {
-  const empty = newFile('qcow2', capacityBytes, 0);
+  return withData(newFile('qcow2', capacityBytes, 0), dataBytes);
+}
+
+/** The same qcow2 file with so much data in it. */
+export function withData(file: DiskFile, dataBytes: number): DiskFile {
   return {
-    ...empty,
-    allocationBytes: empty.allocationBytes + dataBytes,
-    physicalBytes: empty.physicalBytes + dataBytes,
+    ...file,
+    allocationBytes: EMPTY_ALLOCATION + dataBytes,
+    physicalBytes: EMPTY_LENGTH + dataBytes,
   };
+}
+
+/** Bytes of data in a file itself. */
+export function dataOf(file: DiskFile | undefined): number {
+  if (file === undefined) return 0;
+  return file.format === 'qcow2'
+    ? Math.max(0, file.allocationBytes - EMPTY_ALLOCATION)
+    : file.allocationBytes;
 }
 
 function newFile(format: string, capacityBytes: number, rawAllocation: number): DiskFile {
@@ -127,9 +139,7 @@ function newFile(format: string, capacityBytes: number, rawAllocation: number): 
 function dataIn(storage: Storage, path: string): number {
   const file = storage.file(path);
   if (file === undefined) return 0;
-  const own =
-    file.format === 'qcow2' ? Math.max(0, file.allocationBytes - EMPTY_ALLOCATION) : file.allocationBytes;
-  return own + (file.backing === undefined ? 0 : dataIn(storage, file.backing.path));
+  return dataOf(file) + (file.backing === undefined ? 0 : dataIn(storage, file.backing.path));
 }
 
 function readVolume(xml: string): { root: Element; name: string } {
