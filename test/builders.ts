@@ -10,7 +10,7 @@ import type {
   UnknownHost,
 } from '../src/core/observed.ts';
 import type { Report, Revision, StepResult } from '../src/core/report.ts';
-import { type Held, type RemoveStep, type Step, subjectOf } from '../src/core/step.ts';
+import { type Held, type RemoveStep, type Step, subjectOf, type VmStep } from '../src/core/step.ts';
 
 export const GIB = 1024 ** 3;
 export const CLUSTER = 'lab';
@@ -53,6 +53,7 @@ export function hostPolicy(name: string, overrides: Partial<HostPolicy> = {}): H
     state: 'active',
     reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
     ratio: { vcpu: 4, memory: 1, disk: 1 },
+    pools: [],
     ...overrides,
   };
 }
@@ -69,6 +70,11 @@ export function desiredState(
     hosts: new Map(all.map((host) => [host.name, host])),
     policy: { maxRemovals: 5, tombstoneDays: 7, nPlusOne: 'ignore', ...policy },
   };
+}
+
+/** Those of a plan's steps that are about VMs. */
+export function vmSteps(steps: readonly Step[]): VmStep[] {
+  return steps.filter((step) => step.kind !== 'pool');
 }
 
 /** Our mark on `web`, complete. */
@@ -126,6 +132,8 @@ export function pool(overrides: Partial<ObservedPool> = {}): ObservedPool {
     capacity: 100 * GIB,
     available: 80 * GIB,
     path: '/pool',
+    type: 'dir',
+    autostart: true,
     ...overrides,
   };
 }

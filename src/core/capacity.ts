@@ -41,8 +41,11 @@ interface Load {
  */
 export function measureCapacity(desired: DesiredState, observed: ObservedState, plan: Plan): HostCapacity[] {
   const byHost = groupByHost(desired);
-  const ends = plan.steps.filter(({ kind }) => kind === 'remove' || kind === 'purge');
-  const leaving = new Set(ends.map(({ host, uuid }) => `${host}/${uuid}`));
+  const leaving = new Set(
+    plan.steps.flatMap((step) =>
+      step.kind === 'remove' || step.kind === 'purge' ? [`${step.host}/${step.uuid}`] : [],
+    ),
+  );
   return [...observed.hosts.values()].flatMap((host) => {
     const policy = desired.hosts.get(host.name);
     if (host.kind === 'unknown' || policy === undefined) return [];

@@ -22,6 +22,7 @@ export function checkVm(vm: DeclaredVm, { cluster, ranges, hostAddresses }: Surr
     ...memoryIssues(vm),
     ...diskIssues(vm),
     ...imageIssues(vm, cluster),
+    ...poolIssues(vm, cluster),
     ...volumeIssues(vm, cluster),
     ...addressIssues(vm, ranges, hostAddresses),
   ];
@@ -59,6 +60,23 @@ function imageIssues(vm: DeclaredVm, { defaults, images }: Partial<Cluster>): Is
   const hint = names.length === 0 ? 'it declares none' : `declared are ${names.join(', ')}`;
   return [
     issueOf(vm, 'image', `no image "${image}" is declared in cluster.yaml${didYouMean(image, names)}`, hint),
+  ];
+}
+
+/** A pool that its host does not have, by decree. */
+function poolIssues({ host, ...vm }: DeclaredVm, { hosts = {}, defaults = {} }: Partial<Cluster>): Issue[] {
+  const settings = (host !== undefined && Object.hasOwn(hosts, host) ? hosts[host] : undefined) ?? {};
+  const pool = vm.sound.pool ?? settings.pool ?? defaults.pool ?? 'default';
+  const { pools = {} } = settings;
+  if (!Object.hasOwn(pools, pool) || pools[pool] !== null) return [];
+  const hint = `name another pool, or put the VM on another host`;
+  return [
+    issueOf(
+      { host, ...vm },
+      'pool',
+      `${host} does not have pool "${pool}": cluster.yaml says null for it`,
+      hint,
+    ),
   ];
 }
 

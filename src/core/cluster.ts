@@ -55,6 +55,35 @@ const defaultsSchema = z
   )
   .describe('What holds for VMs and hosts that do not say otherwise.');
 
+const sourceSchema = z
+  .strictObject(
+    {
+      host: field.hostname('nas').describe('The file server.'),
+      path: field
+        .absolutePath('the folder that the file server exports')
+        .describe('The folder that it exports.'),
+    },
+    'an object with host and path',
+  )
+  .describe('What a pool of type netfs mounts.');
+
+const poolFields = {
+  type: field
+    .oneOf(['dir', 'netfs'])
+    .optional()
+    .describe('dir: a folder of the host; netfs: a folder of a file server, mounted there. Absent: dir.'),
+  path: field.absolutePath('the folder of a pool').describe('Folder of the pool on the host.'),
+  autostart: field.flag().optional().describe('Start the pool when the host boots. Absent: true.'),
+  source: sourceSchema.optional(),
+};
+
+const poolSchema = z.strictObject(poolFields, 'an object with path').describe('A storage pool.');
+
+/** What a host says differently of a pool. */
+const hostPoolSchema = z
+  .strictObject({ ...poolFields, path: poolFields.path.optional() }, 'an object, or null: not on this host')
+  .describe('What is different about a pool on this host; null: the host does not have it.');
+
 const hostSchema = z
   .strictObject(
     {
@@ -66,6 +95,10 @@ const hostSchema = z
         ),
       pool: pool.describe('Storage pool of disks on this host. Absent: defaults.pool.'),
       bridge: bridge.describe('Bridge on this host. Absent: defaults.bridge.'),
+      pools: z
+        .record(field.storageName('a pool name'), hostPoolSchema.nullable(), 'an object of pools by name')
+        .optional()
+        .describe('Pools that are different on this host, or only there.'),
       reserve: reserveSchema.optional(),
       ratio: ratioSchema.optional(),
     },
@@ -121,6 +154,10 @@ export const clusterSchema = z
         .record(field.hostname('t01'), hostSchema.nullable(), 'an object of hosts by name')
         .optional()
         .describe('What is special about hosts, by name.'),
+      pools: z
+        .record(field.storageName('a pool name'), poolSchema, 'an object of pools by name')
+        .optional()
+        .describe('Storage pools of every host: made, started, and never deleted by the operator.'),
       images: z
         .record(field.label('an image name'), imageSchema, 'an object of images by name')
         .optional()
@@ -138,7 +175,7 @@ export const clusterSchema = z
   )
   .meta({
     title: 'kvm-gitops cluster',
-    description: 'What is reviewed as VMs are: defaults, hosts, images, addresses and policy.',
+    description: 'What is reviewed as VMs are: defaults, hosts, pools, images, addresses and policy.',
   });
 
 export type Cluster = z.infer<typeof clusterSchema>;

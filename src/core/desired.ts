@@ -1,3 +1,5 @@
+import type { HostPool } from './pools.ts';
+
 /** What a revision of the manifests repository asks for, checked and with every default filled in. */
 export interface DesiredState {
   /** The cluster's name: it marks our VMs on the hosts. */
@@ -30,6 +32,8 @@ export interface HostPolicy {
   readonly reserve: { readonly vcpus: number; readonly memoryMiB: number; readonly diskGiB: number };
   /** How much may be promised for each unit that there is. */
   readonly ratio: { readonly vcpu: number; readonly memory: number; readonly disk: number };
+  /** The pools that it is to have; it may have others, which are used and left as they are. */
+  readonly pools: readonly HostPool[];
 }
 
 /** One VM as a manifest asks for it. */

@@ -52,6 +52,15 @@ export function storageName(what: string): z.ZodString {
     .regex(/^[A-Za-z0-9][A-Za-z0-9._+-]*$/, expected);
 }
 
+/** An absolute path that says in one way only where it leads. */
+export function absolutePath(what: string): z.ZodString {
+  const expected = `${what}: an absolute path such as /data01/primary, of letters, digits and any of . _ + @ -, without "." and ".." and no "/" at its end`;
+  return z
+    .string(expected)
+    .max(1000, expected)
+    .regex(/^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._+@-]+)+$/, expected);
+}
+
 /** The name of a network interface of a host. */
 export function interfaceName(): z.ZodString {
   const expected = 'the name of a bridge on the host, 15 characters at most, such as br0';

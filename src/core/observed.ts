@@ -38,8 +38,20 @@ export interface ObservedPool {
   /** Bytes; 0 when inactive. */
   readonly capacity: number;
   readonly available: number;
-  /** Folder of a pool of files; absent for other types, or when inactive. */
+  /** Folder of a pool of files; absent for other types. */
   readonly path?: string;
+  /** As libvirt names it: `dir`, `netfs`, `logical`. */
+  readonly type: string;
+  /** Started when the host boots. */
+  readonly autostart: boolean;
+  /** What is mounted; absent where nothing is. */
+  readonly source?: NetworkFolder;
+}
+
+/** A folder of a file server. */
+export interface NetworkFolder {
+  readonly host: string;
+  readonly path: string;
 }
 
 export interface ObservedVolume {

@@ -1,20 +1,47 @@
-import type { DesiredVm } from './desired.ts';
+import type { DesiredVm, HostPolicy } from './desired.ts';
 import { type KnownHost, volumeKey } from './observed.ts';
+import { poolConflict } from './plan-pools.ts';
 
 const GIB = 1024 ** 3;
 
-/** Why the host, as it is now, cannot hold the VM's disks; undefined: it can. */
-export function placementProblem(vm: DesiredVm, host: KnownHost): string | undefined {
-  const { image, sizeGiB } = vm.bootDisk;
-  const needed = new Set([image.pool, vm.bootDisk.pool, ...vm.dataDisks.map(({ pool }) => pool)]);
-  for (const name of needed) {
-    const pool = host.pools.get(name);
-    if (pool === undefined)
-      return `${host.name} has no storage pool ${name}: define it there, or name another in git`;
-    if (!pool.active)
-      return `storage pool ${name} of ${host.name} is not active: \`virsh pool-start ${name}\` there`;
-    if (pool.path === undefined) return `storage pool ${name} of ${host.name} is not a folder of files`;
+/** Why the host cannot hold the VM's disks, not even once its declared pools are set up; undefined: it can. */
+export function placementProblem(
+  vm: DesiredVm,
+  host: KnownHost,
+  policy: Pick<HostPolicy, 'pools'>,
+): string | undefined {
+  for (const name of poolsNeeded(vm)) {
+    const problem = poolProblem(name, host, policy);
+    if (problem !== undefined) return problem;
   }
+  return imageProblem(vm.bootDisk, host);
+}
+
+/** The pools that its creation reads and writes. */
+export function poolsNeeded({ bootDisk, dataDisks }: DesiredVm): ReadonlySet<string> {
+  return new Set([bootDisk.image.pool, bootDisk.pool, ...dataDisks.map(({ pool }) => pool)]);
+}
+
+function poolProblem(
+  name: string,
+  host: KnownHost,
+  { pools }: Pick<HostPolicy, 'pools'>,
+): string | undefined {
+  const declared = pools.find((pool) => pool.name === name);
+  if (declared !== undefined) return poolConflict(declared, host);
+  const pool = host.pools.get(name);
+  if (pool === undefined)
+    return `${host.name} has no storage pool ${name}: declare it in cluster.yaml or define it there, or name another in git`;
+  if (!pool.active)
+    return `storage pool ${name} of ${host.name} is not active: \`virsh pool-start ${name}\` there`;
+  return pool.path === undefined
+    ? `storage pool ${name} of ${host.name} is not a folder of files`
+    : undefined;
+}
+
+function imageProblem({ image, sizeGiB }: DesiredVm['bootDisk'], host: KnownHost): string | undefined {
+  // What is in a pool that has yet to be started shows then.
+  if (host.pools.get(image.pool)?.active !== true) return undefined;
   const volume = host.volumes.get(volumeKey({ pool: image.pool, name: image.volume }));
   if (volume === undefined) {
     return `base image ${image.name} is not on ${host.name}: no volume ${image.volume} in pool ${image.pool}`;

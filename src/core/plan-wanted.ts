@@ -1,4 +1,4 @@
-import type { DesiredVm } from './desired.ts';
+import type { DesiredVm, HostPolicy } from './desired.ts';
 import { differences } from './differences.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
 import { isIncomplete, type Mark } from './mark.ts';
@@ -20,6 +20,7 @@ import type { CreateStep, Step, Verdict } from './step.ts';
 interface WantedContext extends PlanContext {
   readonly cluster: string;
   readonly fleet: Fleet;
+  readonly policyOf: (host: string) => Pick<HostPolicy, 'pools'>;
   readonly allocateMacs: (vm: DesiredVm) => readonly string[];
 }
 
@@ -48,7 +49,7 @@ function planUnseen(vm: DesiredVm, fleet: Fleet): Verdict {
 function planAbsent(vm: DesiredVm, host: KnownHost, context: WantedContext): Verdict {
   const elsewhere = hiddenCopy(vm, context.fleet);
   if (elsewhere !== undefined) return hold(vm, { because: 'unknown', kind: 'create', reason: elsewhere });
-  const obstacle = placementProblem(vm, host) ?? takenMac(vm, context.fleet);
+  const obstacle = placementProblem(vm, host, context.policyOf(vm.host)) ?? takenMac(vm, context.fleet);
   if (obstacle !== undefined) return hold(vm, { because: 'conflict', kind: 'create', reason: obstacle });
   return { steps: creation(vm, context), held: [] };
 }

@@ -2,9 +2,11 @@ import type { DesiredState } from './desired.ts';
 import { arrangeFleet } from './fleet.ts';
 import { macAllocator } from './mac-allocator.ts';
 import type { ObservedState } from './observed.ts';
+import { poolsNeeded } from './placement.ts';
+import { planPools } from './plan-pools.ts';
 import { planUnwanted } from './plan-unwanted.ts';
 import { planWanted } from './plan-wanted.ts';
-import type { Plan } from './step.ts';
+import { type Plan, type Step, type StepKind, stepId } from './step.ts';
 
 export interface PlanContext {
   readonly now: Date;
@@ -37,14 +39,35 @@ export interface PlanContext {
  *          |                          | other VM has one of its disks
  *   no     | ours, building           | remove, as if it were complete; coming back, its creation goes on
  *   no     | not ours                 | nothing
+ *
+ * Pools of cluster.yaml that are missing or stopped come first: see `planPools`. VMs that need one wait for it.
  */
 export function plan(desired: DesiredState, observed: ObservedState, context: PlanContext): Plan {
   const fleet = arrangeFleet(desired.cluster, observed);
   const allocateMacs = macAllocator(desired, fleet);
+  const policyOf = (host: string) => desired.hosts.get(host) ?? NO_POOLS;
+  const pools = [...fleet.known.values()].map((host) => planPools(policyOf(host.name), host));
   const wanted = [...desired.vms.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((vm) => planWanted(vm, { ...context, cluster: desired.cluster, fleet, allocateMacs }));
+    .map((vm) => planWanted(vm, { ...context, cluster: desired.cluster, fleet, policyOf, allocateMacs }));
   const unwanted = planUnwanted(desired, fleet, context);
-  const verdicts = [...wanted, ...unwanted];
-  return { steps: verdicts.flatMap(({ steps }) => steps), held: verdicts.flatMap(({ held }) => held) };
+  const verdicts = [...pools, ...wanted, ...unwanted];
+  const steps = verdicts.flatMap((verdict) => verdict.steps);
+  return { steps: afterPools(steps, desired), held: verdicts.flatMap(({ held }) => held) };
+}
+
+const NO_POOLS = { pools: [] };
+const NEED_POOLS: readonly StepKind[] = ['create', 'restore', 'start'];
+
+/** A VM is made and started once the pools that it needs are there. */
+function afterPools(steps: readonly Step[], { vms }: DesiredState): readonly Step[] {
+  const pools = steps.filter((step) => step.kind === 'pool');
+  if (pools.length === 0) return steps;
+  return steps.map((step) => {
+    const vm = 'vm' in step && NEED_POOLS.includes(step.kind) ? vms.get(step.vm) : undefined;
+    if (vm === undefined) return step;
+    const needed = poolsNeeded(vm);
+    const first = pools.filter(({ host, pool }) => host === step.host && needed.has(pool.name));
+    return first.length === 0 ? step : { ...step, after: [...(step.after ?? []), ...first.map(stepId)] };
+  });
 }

@@ -1,4 +1,5 @@
 import { type AddressRange, parseAddressRange } from './address-range.ts';
+import { poolIssues } from './check-pools.ts';
 import { checkSchema, shown } from './check-schema.ts';
 import { type Cluster, clusterSchema } from './cluster.ts';
 import type { Issue } from './issue.ts';
@@ -51,6 +52,7 @@ function readSource(source: SourceFile, configured: readonly string[] | undefine
       ...formIssues,
       ...addresses.issues,
       ...defaultImageIssues(path, root, sound),
+      ...poolIssues(path, root, sound),
       ...unknownHostIssues(path, root, sound, configured),
     ],
   };
@@ -92,6 +94,6 @@ function unknownHostIssues(
 
 /** The parts that are not written, as if they were written empty. */
 function emptyParts(root: Located): Partial<Cluster> {
-  const parts = { defaults: {}, hosts: {}, images: {} };
+  const parts = { defaults: {}, hosts: {}, pools: {}, images: {} };
   return Object.fromEntries(Object.entries(parts).filter(([key]) => nodeAt(root, [key]) === undefined));
 }

@@ -2,6 +2,7 @@ import type { Cluster } from './cluster.ts';
 import type { BootDisk, DataDisk, DesiredVm, HostPolicy, Image, Policy } from './desired.ts';
 import { vmUuid } from './identity.ts';
 import type { VmSpec } from './manifest.ts';
+import { poolsOf } from './pools.ts';
 
 const MIB_PER_GIB = 1024;
 
@@ -66,6 +67,7 @@ export function resolveHost(name: string, cluster: Cluster): HostPolicy {
       diskGiB: kept.diskGb ?? 0,
     },
     ratio: { vcpu: promised.vcpu ?? 4, memory: promised.memory ?? 1, disk: promised.disk ?? 1 },
+    pools: poolsOf(name, cluster),
   };
 }
 

@@ -18,5 +18,6 @@ export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   mark: { sign: '~', done: 'marked' },
   remove: { sign: '-', done: 'removed' },
   restore: { sign: '+', done: 'restored' },
+  pool: { sign: '+', done: 'set up' },
   purge: { sign: '!', done: 'purged' },
 };

@@ -1,5 +1,6 @@
 import type { DesiredVm } from './desired.ts';
 import type { Mark } from './mark.ts';
+import type { HostPool } from './pools.ts';
 import type { Size } from './size.ts';
 
 interface StepBase {
@@ -80,13 +81,22 @@ export type VmStep =
   | RestoreStep
   | PurgeStep;
 
-export type Step = VmStep;
+/** Makes a storage pool, or starts it, or has it started with the host: whatever of that is missing. */
+export interface PoolStep extends StepBase {
+  readonly kind: 'pool';
+  readonly pool: HostPool;
+}
+
+/** A step about something of a host that is no VM. */
+export type HostStep = PoolStep;
+
+export type Step = VmStep | HostStep;
 
 export type StepKind = Step['kind'];
 
 /** What a step is about, for people: a VM by its name. No two subjects of a host are called alike. */
 export function subjectOf(step: Step): string {
-  return step.vm;
+  return step.kind === 'pool' ? `pool ${step.pool.name}` : step.vm;
 }
 
 /** Names a step in its plan, for `after`: `start t01/web`. */

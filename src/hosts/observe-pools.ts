@@ -1,5 +1,5 @@
 import type { ObservedPool } from '../core/observed.ts';
-import { attribute, parseXml, textAt } from '../core/xml.ts';
+import { attribute, elementAt, parseXml, textAt } from '../core/xml.ts';
 import type { Libvirt } from '../libvirt/libvirt.ts';
 import { refreshPool } from './refresh-pool.ts';
 
@@ -11,7 +11,11 @@ export async function observePools(
   client: Libvirt,
   { refreshPools, signal }: { readonly refreshPools: boolean; readonly signal: AbortSignal },
 ): Promise<Map<string, ObservedPool>> {
-  const refs = await client.pools.list({ signal });
+  const [refs, autostarted] = await Promise.all([
+    client.pools.list({ signal }),
+    client.pools.list({ autostart: true, signal }),
+  ]);
+  const autostart = new Set(autostarted.map(({ uuid }) => uuid));
   const pools = await Promise.all(
     refs.map(async (ref) => {
       if (refreshPools) await refreshPool(client, ref, { signal });
@@ -19,7 +23,7 @@ export async function observePools(
         client.pools.info(ref, { signal }),
         client.pools.xml(ref, { signal }),
       ]);
-      return readPool(ref.name, info, xml);
+      return { ...readPool(ref.name, info, xml), autostart: autostart.has(ref.uuid) };
     }),
   );
   return new Map(pools.map((pool) => [pool.name, pool]));
@@ -29,17 +33,26 @@ function readPool(
   name: string,
   info: { readonly state: string; readonly capacityBytes: number; readonly availableBytes: number },
   xml: string,
-): ObservedPool {
-  const root = parseXml(xml);
-  const active = info.state === 'running' || info.state === 'degraded';
-  const path = FOLDER_TYPES.includes(attribute(root, 'type') ?? '')
-    ? textAt(root, 'target', 'path')
-    : undefined;
+): Omit<ObservedPool, 'autostart'> {
   return {
     name,
-    active,
+    active: info.state === 'running' || info.state === 'degraded',
     capacity: info.capacityBytes,
     available: info.availableBytes,
-    ...(active && path !== undefined && { path }),
+    ...describePool(xml),
+  };
+}
+
+/** What a pool is, as its definition says. */
+export function describePool(xml: string): Pick<ObservedPool, 'type' | 'path' | 'source'> {
+  const root = parseXml(xml);
+  const type = attribute(root, 'type') ?? '';
+  const path = FOLDER_TYPES.includes(type) ? textAt(root, 'target', 'path') : undefined;
+  const host = attribute(elementAt(root, 'source', 'host'), 'name');
+  const folder = attribute(elementAt(root, 'source', 'dir'), 'path');
+  return {
+    type,
+    ...(path !== undefined && { path }),
+    ...(host !== undefined && folder !== undefined && { source: { host, path: folder } }),
   };
 }

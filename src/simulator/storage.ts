@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { PoolRef, VolumeRef } from '../libvirt/protocol/procedure.ts';
-import { noPool, noVolume, operationFailed, systemError, wrongState } from './failure.ts';
+import { internalError, noPool, noVolume, operationFailed, systemError, wrongState } from './failure.ts';
 
 /** A file that holds a disk. */
 export interface DiskFile {
@@ -13,11 +13,12 @@ export interface DiskFile {
   readonly backing?: { readonly path: string; readonly format: string };
 }
 
-/** A pool of type dir. */
+/** A pool of type dir, or netfs where it has a source. */
 export interface Pool {
   readonly name: string;
   readonly uuid: string;
   readonly path: string;
+  readonly source?: { readonly host: string; readonly path: string } | undefined;
   autostart: boolean;
   active: boolean;
   /** The volumes that libvirt knows of, as of its last look. */
@@ -129,17 +130,19 @@ export class Storage {
     readonly name: string;
     readonly path: string;
     readonly uuid?: string | undefined;
+    readonly source?: Pool['source'];
   }): Pool {
-    const { name, path, uuid } = wanted;
+    const { name, path, uuid, source } = wanted;
     const same = this.#pools.get(name);
     if (same !== undefined && same.uuid !== uuid)
       throw operationFailed('storage', `pool '${name}' already exists with uuid ${same.uuid}`);
-    const neighbour = this.pools().find((pool) => pool.name !== name && pool.path === path);
+    const neighbour = this.pools().find((pool) => pool.name !== name && isSameStore(pool, wanted));
     if (neighbour !== undefined)
       throw operationFailed('storage', `Storage source conflict with pool: '${neighbour.name}'`);
     const pool: Pool = {
       name,
       path,
+      source,
       uuid: uuid ?? randomUUID(),
       autostart: same?.autostart ?? false,
       active: same?.active ?? false,
@@ -156,10 +159,16 @@ export class Storage {
     this.#onChange();
   }
 
+  buildPool(pool: Pool): void {
+    if (pool.active) throw wrongState('storage', `storage pool '${pool.name}' is already active`);
+    this.makeFolder(pool.path);
+  }
+
   startPool(pool: Pool): void {
     if (pool.active) throw wrongState('storage', `storage pool '${pool.name}' is already active`);
     if (!this.#folders.has(pool.path))
       throw systemError('none', `cannot open directory '${pool.path}': No such file or directory`);
+    if (pool.source !== undefined) throw unreachable(pool.path, pool.source);
     pool.active = true;
     this.refresh(pool);
   }
@@ -237,6 +246,19 @@ export class Storage {
     for (const pool of this.#pools.values())
       if (pool.autostart && !pool.active && this.#folders.has(pool.path)) this.startPool(pool);
   }
+}
+
+/** As libvirt compares them: a mounted folder by what is mounted, else by its path. */
+function isSameStore(pool: Pool, { path, source }: Pick<Pool, 'path' | 'source'>): boolean {
+  if (pool.source === undefined || source === undefined) return pool.path === path;
+  return pool.source.host === source.host && pool.source.path === source.path;
+}
+
+/** There are no file servers here. */
+function unreachable(path: string, { host, path: folder }: NonNullable<Pool['source']>): Error {
+  const command = `/bin/mount -o nodev,nosuid,noexec ${host}:${folder} ${path}`;
+  const what = `mount.nfs: Connection refused for ${host}:${folder} on ${path}`;
+  return internalError('none', `Child process (${command}) unexpected exit status 32: ${what}`);
 }
 
 /** Where a volume of that name is. */

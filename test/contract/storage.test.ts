@@ -5,6 +5,9 @@ import { MIB, makeVolume } from './machine.ts';
 import { failureOf, onEveryHost, POOL_PATH } from './site.ts';
 
 const POOL = "<pool type='dir'><name>extra</name><target><path>/data01/extra</path></target></pool>";
+const MOUNTED = `<pool type='netfs'><name>mounted</name>
+  <source><host name='127.0.0.1'/><dir path='/export'/><format type='auto'/></source>
+  <target><path>/data01/mounted</path></target></pool>`;
 const NOWHERE = { name: 'nowhere', uuid: '99999999-1111-5111-8111-111111111111' };
 const BASE = { path: `${POOL_PATH}/base.qcow2`, format: 'qcow2' };
 
@@ -253,6 +256,41 @@ onEveryHost('pools', (bench) => {
     expect(await failureOf(pools.stop(pool))).toEqual(inactive);
     expect(await failureOf(volumes.byName(pool, 'a'))).toEqual(inactive);
     expect(await failureOf(volumes.create(pool, renderVolume('a', MIB)))).toEqual(inactive);
+  });
+
+  it('may be built twice, and not while they are active', async () => {
+    const { pools } = bench.libvirt;
+    const pool = await pools.define(POOL);
+    await pools.build(pool);
+    await pools.build(pool);
+    await pools.start(pool);
+    expect(await failureOf(pools.build(pool))).toEqual({
+      code: 'OPERATION_INVALID',
+      domain: 18,
+      message: "Requested operation is not valid: storage pool 'extra' is already active",
+    });
+  });
+
+  it('of a file server are defined and built, and say what they mount when it cannot be mounted', async () => {
+    const { pools } = bench.libvirt;
+    const pool = await pools.define(MOUNTED);
+    const xml = parseXml(await pools.xml(pool, { inactive: true }));
+    expect(xml.getAttribute('type')).toBe('netfs');
+    expect(elementAt(xml, 'source', 'host')?.getAttribute('name')).toBe('127.0.0.1');
+    expect(elementAt(xml, 'source', 'dir')?.getAttribute('path')).toBe('/export');
+    expect(textAt(xml, 'target', 'path')).toBe('/data01/mounted');
+    await pools.build(pool);
+    await pools.setAutostart(pool, true);
+    expect(await failureOf(pools.start(pool))).toMatchObject({
+      code: 'INTERNAL_ERROR',
+      message: expect.stringContaining('127.0.0.1:/export'),
+    });
+    const again = MOUNTED.replace('>mounted<', '>again<').replace('/data01/mounted', '/data01/again');
+    expect(await failureOf(pools.define(again))).toEqual({
+      code: 'OPERATION_FAILED',
+      domain: 18,
+      message: "operation failed: Storage source conflict with pool: 'mounted'",
+    });
   });
 
   it('do not start without their folder', async () => {

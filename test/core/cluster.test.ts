@@ -24,6 +24,16 @@ images: {base: {pool: images, volume: debian-12.qcow2}}
 policy: {maxRemovals: 0, tombstoneDays: 30}
 `;
 
+const POOLS = `cluster: lab
+pools:
+  default: {path: /data01/primary}
+  secondary: {type: netfs, path: /secondary, source: {host: nas, path: /export/secondary}}
+hosts:
+  t01:
+  t02:
+    pools: {default: {path: /srv/vms}, secondary: null, fast: {path: /nvme, autostart: false}}
+`;
+
 describe('cluster.yaml', () => {
   it('needs little', () => {
     const { cluster, policy, hosts } = accepted(repository([], 'cluster: lab\nhosts: {t01: }\n'));
@@ -34,6 +44,7 @@ describe('cluster.yaml', () => {
       state: 'active',
       reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
       ratio: { vcpu: 4, memory: 1, disk: 1 },
+      pools: [],
     });
   });
 
@@ -45,12 +56,55 @@ describe('cluster.yaml', () => {
       state: 'offline',
       reserve: { vcpus: 2, memoryMiB: 4096, diskGiB: 10 },
       ratio: { vcpu: 8, memory: 1.5, disk: 1 },
+      pools: [],
     });
     expect(hosts.get('t02')).toMatchObject({
       state: 'active',
       reserve: { memoryMiB: 512 },
       ratio: { memory: 1 },
     });
+  });
+
+  it('gives hosts the pools of all, as each has them', () => {
+    const { hosts } = accepted(repository([], POOLS));
+    const nas = { type: 'netfs', autostart: true, source: { host: 'nas', path: '/export/secondary' } };
+    expect(hosts.get('t01')?.pools).toEqual([
+      { name: 'default', type: 'dir', path: '/data01/primary', autostart: true },
+      { name: 'secondary', path: '/secondary', ...nas },
+    ]);
+    expect(hosts.get('t02')?.pools).toEqual([
+      { name: 'default', type: 'dir', path: '/srv/vms', autostart: true },
+      { name: 'fast', type: 'dir', path: '/nvme', autostart: false },
+    ]);
+  });
+
+  it.each([
+    ['pools: {a: {}}', '2:12: "pools.a.path" is missing'],
+    ['pools: {a: {path: data}}', '2:19: pools.a.path: expected the folder of a pool: an absolute path'],
+    ['pools: {a: {path: /x/../y}}', '2:19: pools.a.path: expected the folder of a pool: an absolute path'],
+    ['pools: {a: {path: /x/}}', '2:19: pools.a.path: expected the folder of a pool: an absolute path'],
+    ['pools: {a: {path: /x, type: netfs}}', '2:12: pools.a: "source" is missing: type netfs needs'],
+    ['pools: {a: {path: /x, source: {host: n, path: /y}}}', '2:12: pools.a: "source" goes with type netfs'],
+    ['pools: {a: {path: /x}, b: {path: /x}}', '2:34: pools.b.path: /x is the folder of pool "a" already'],
+    ['hosts: {t01: {pools: {a: {}}}}', '2:26: hosts.t01.pools.a: "path" is missing'],
+    ['hosts: {t01: {pools: {a: null}}}', '2:26: hosts.t01.pools.a: there is no pool "a" to take away'],
+    [
+      'pools: {a: {path: /x}}\nhosts: {t01: {pools: {b: {path: /x}}}}',
+      '3:33: hosts.t01.pools.b.path: /x is the folder of pool "a" already',
+    ],
+  ])('refuses %s', (text, issue) => {
+    expect(refused([{ path: 'cluster.yaml', content: `cluster: lab\n${text}` }])).toEqual([
+      expect.stringContaining(`cluster.yaml:${issue}`),
+    ]);
+  });
+
+  it('refuses a VM whose host has not its pool', () => {
+    const own = 't01: {pools: {fast: null}}';
+    const cluster = `${CLUSTER.replace('t01: {}', own)}pools: {fast: {path: /fast}}\n`;
+    const file = manifest('a.json', [vm({ pool: 'fast' })]);
+    expect(refused(repository([file], cluster))).toEqual([
+      expect.stringContaining('t01 does not have pool "fast": cluster.yaml says null for it'),
+    ]);
   });
 
   it.each([

@@ -6,7 +6,7 @@ import { isIncomplete } from '../../src/core/mark.ts';
 import type { ObservedState, ObservedVm } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
 import type { Step } from '../../src/core/step.ts';
-import { CLUSTER, COMMIT, inWords, NOW } from '../builders.ts';
+import { CLUSTER, COMMIT, inWords, NOW, vmSteps } from '../builders.ts';
 import { applyToModel } from '../fakes/apply-model.ts';
 import { situations } from './fleets.ts';
 
@@ -63,7 +63,7 @@ describe('every plan', () => {
     forEverySituation(({ observed, steps }) => {
       const ours = everyVm(observed).filter(({ vm }) => isOurs(vm));
       const created = new Set<string>();
-      for (const step of steps) {
+      for (const step of vmSteps(steps)) {
         if (step.kind === 'create') created.add(`${step.host}/${step.uuid}`);
         if (created.has(`${step.host}/${step.uuid}`)) continue;
         expect(
@@ -75,7 +75,7 @@ describe('every plan', () => {
 
   it('creates over nothing but an unfinished VM of ours', () => {
     forEverySituation(({ observed, steps }) => {
-      for (const step of steps.filter(({ kind }) => kind === 'create')) {
+      for (const step of vmSteps(steps).filter(({ kind }) => kind === 'create')) {
         const inTheWay = everyVm(observed).filter(
           ({ host, vm }) => host === step.host && (vm.name === step.vm || vm.uuid === step.uuid),
         );
@@ -90,7 +90,7 @@ describe('every plan', () => {
 
   it('brings no VM to life of which another copy runs or may run', () => {
     forEverySituation(({ observed, steps }) => {
-      for (const step of steps.filter(({ kind }) => BRINGS_TO_LIFE.includes(kind))) {
+      for (const step of vmSteps(steps).filter(({ kind }) => BRINGS_TO_LIFE.includes(kind))) {
         const rivals = everyVm(observed).filter(
           ({ host, vm }) =>
             (vm.uuid === step.uuid || (isOurs(vm) && vm.name === step.vm)) &&
@@ -105,7 +105,7 @@ describe('every plan', () => {
   it('brings no VM to life that was last seen on a host that is Unknown now', () => {
     forEverySituation(({ observed, steps }) => {
       const unknown = [...observed.hosts.values()].filter((host) => host.kind === 'unknown');
-      for (const { kind, vm } of steps.filter((step) => BRINGS_TO_LIFE.includes(step.kind))) {
+      for (const { kind, vm } of vmSteps(steps).filter((step) => BRINGS_TO_LIFE.includes(step.kind))) {
         expect(unknown.some(({ lastSeen }) => lastSeen?.includes(vm))).toBe(false);
         const isNew = kind === 'create' || kind === 'restore';
         expect(isNew && unknown.some(({ lastSeen }) => lastSeen === undefined)).toBe(false);
@@ -130,7 +130,7 @@ describe('every plan', () => {
 
   it('ends no VM that git declares, other than what it left behind on another host', () => {
     forEverySituation(({ desired, steps }) => {
-      for (const step of steps.filter(({ kind }) => kind === 'remove' || kind === 'purge')) {
+      for (const step of vmSteps(steps).filter(({ kind }) => kind === 'remove' || kind === 'purge')) {
         const wanted = desired.vms.get(step.vm);
         expect(wanted === undefined || (step.kind === 'purge' && wanted.host !== step.host)).toBe(true);
       }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Plan, StartStep } from '../../src/core/step.ts';
+import { type Plan, type StartStep, type Step, subjectOf } from '../../src/core/step.ts';
 import { withhold } from '../../src/core/withhold.ts';
 
 function start(vm: string, ...after: string[]): StartStep {
@@ -7,8 +7,8 @@ function start(vm: string, ...after: string[]): StartStep {
   return after.length === 0 ? base : { ...base, after };
 }
 
-const objectTo = (vm: string) => (step: { readonly vm: string }) =>
-  step.vm === vm ? ({ because: 'retry', reason: 'failed once' } as const) : undefined;
+const objectTo = (vm: string) => (step: Step) =>
+  subjectOf(step) === vm ? ({ because: 'retry', reason: 'failed once' } as const) : undefined;
 
 describe('withholding steps', () => {
   it('leaves a plan as it is that nobody objects to', () => {

@@ -1,5 +1,5 @@
-import type { KnownHost, ObservedState, ObservedVm } from '../../src/core/observed.ts';
-import type { CreateStep, Step } from '../../src/core/step.ts';
+import type { KnownHost, ObservedPool, ObservedState, ObservedVm } from '../../src/core/observed.ts';
+import { type CreateStep, type PoolStep, type Step, stepId, type VmStep } from '../../src/core/step.ts';
 
 /** What the hosts show once every step is done: the meaning of a plan, in memory. */
 export function applyToModel(observed: ObservedState, steps: readonly Step[]): ObservedState {
@@ -8,18 +8,27 @@ export function applyToModel(observed: ObservedState, steps: readonly Step[]): O
 
 function applyStep(observed: ObservedState, step: Step): ObservedState {
   const host = observed.hosts.get(step.host);
-  if (host?.kind !== 'known') throw new Error(`${step.kind} ${step.vm}: ${step.host} is not known`);
+  if (host?.kind !== 'known') throw new Error(`${stepId(step)}: ${step.host} is not known`);
+  if (step.kind === 'pool') {
+    const pools = new Map(host.pools).set(step.pool.name, poolAfter(host, step));
+    return { hosts: new Map(observed.hosts).set(host.name, { ...host, pools }) };
+  }
   return { hosts: new Map(observed.hosts).set(host.name, { ...host, vms: vmsAfter(host, step) }) };
 }
 
-function vmsAfter({ vms }: KnownHost, step: Step): ObservedVm[] {
+function vmsAfter({ vms }: KnownHost, step: VmStep): ObservedVm[] {
   if (step.kind === 'create') return [...vms.filter(({ uuid }) => uuid !== step.uuid), created(step)];
   if (!vms.some((vm) => isOf(vm, step))) throw new Error(`${step.kind}: no ${step.vm} on ${step.host}`);
   if (step.kind === 'purge') return vms.filter((vm) => !isOf(vm, step));
   return vms.map((vm) => (isOf(vm, step) ? { ...vm, ...changeOf(step) } : vm));
 }
 
-function isOf(vm: ObservedVm, step: Step): boolean {
+function poolAfter({ pools }: KnownHost, { pool }: PoolStep): ObservedPool {
+  const size = { capacity: 2 ** 40, available: 2 ** 40 };
+  return { ...size, ...pools.get(pool.name), ...pool, active: true };
+}
+
+function isOf(vm: ObservedVm, step: VmStep): boolean {
   return vm.uuid === step.uuid && vm.name === step.vm && vm.mark?.cluster === step.cluster;
 }
 
@@ -40,7 +49,7 @@ function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
   };
 }
 
-function changeOf(step: Exclude<Step, { kind: 'create' | 'purge' }>): Partial<ObservedVm> {
+function changeOf(step: Exclude<VmStep, { kind: 'create' | 'purge' }>): Partial<ObservedVm> {
   switch (step.kind) {
     case 'start':
       return { power: 'running' };

@@ -1,5 +1,5 @@
 import type { ObservedHost, ObservedState } from '../../src/core/observed.ts';
-import type { Step } from '../../src/core/step.ts';
+import { type Step, subjectOf } from '../../src/core/step.ts';
 import type { Hosts } from '../../src/ports.ts';
 import { applyToModel } from './apply-model.ts';
 
@@ -33,7 +33,7 @@ export function fakeHosts(...hosts: readonly ObservedHost[]): FakeHosts {
       return { hosts: new Map(seen.map((host) => [host.name, host])) };
     },
     apply: async (step) => {
-      applied.push(`${step.kind} ${step.vm} on ${step.host}`);
+      applied.push(`${step.kind} ${subjectOf(step)} on ${step.host}`);
       await fake.beforeStep(step);
       state = applyToModel(state, [step]);
     },

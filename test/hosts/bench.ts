@@ -3,7 +3,7 @@ import type { DesiredState } from '../../src/core/desired.ts';
 import { arrangeFleet } from '../../src/core/fleet.ts';
 import { type KnownHost, type ObservedVm, volumeKey } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
-import type { Plan, Step } from '../../src/core/step.ts';
+import { type Plan, type Step, subjectOf } from '../../src/core/step.ts';
 import { readHostFacts } from '../../src/hosts/host-facts.ts';
 import { connectHost } from '../../src/hosts/host-link.ts';
 import {
@@ -138,7 +138,7 @@ function benchOf({ simulator, hosts, libvirt }: Pick<Bench, 'simulator' | 'hosts
         if (held.length > 0) throw new Error(`held: ${held.map(({ reason }) => reason).join()}`);
         if (steps.length === 0) return done;
         await bench.apply(steps);
-        done.push(...steps.map(({ kind, vm }) => `${kind} ${vm}`));
+        done.push(...steps.map((step) => `${step.kind} ${subjectOf(step)}`));
       }
       throw new Error(`does not converge: ${done.join(', ')}`);
     },
@@ -195,6 +195,10 @@ function reset(host: SimulatedHost): void {
     if (domain.config !== undefined) host.domains.undefine(domain, 1);
   }
   for (const [path] of host.storage.files()) host.storage.removeFile(path);
+  for (const pool of host.storage.pools().filter(({ name }) => name !== 'default' && name !== 'fast')) {
+    if (pool.active) host.storage.stopPool(pool);
+    host.storage.undefinePool(pool);
+  }
   host.storage.putFile(`${POOL}/debian.qcow2`, imageFile(2 * GIB, 1024 ** 2));
   for (const pool of host.storage.pools()) {
     if (pool.active) host.storage.refresh(pool);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Report } from '../../src/core/report.ts';
+import { subjectOf } from '../../src/core/step.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { type PassRequest, reconcile } from '../../src/reconcile/reconcile.ts';
 import { createRestartLimiter } from '../../src/reconcile/restart-limiter.ts';
@@ -221,7 +222,11 @@ describe('a host that does not answer', () => {
 });
 
 function hostDefaults() {
-  return { reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 }, ratio: { vcpu: 4, memory: 1, disk: 1 } };
+  return {
+    reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
+    ratio: { vcpu: 4, memory: 1, disk: 1 },
+    pools: [],
+  };
 }
 
 describe('a step that fails', () => {
@@ -229,7 +234,7 @@ describe('a step that fails', () => {
     const { source, hosts, notes, pass, wait } = world();
     source.commit(A, desiredState([web, db]));
     hosts.beforeStep = (step) => {
-      if (step.vm === 'web') throw new OperatorError('E_IMAGE_MISSING', 'no image\non a');
+      if (subjectOf(step) === 'web') throw new OperatorError('E_IMAGE_MISSING', 'no image\non a');
     };
     const report = await pass();
     expect(report.status).toBe('partial');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StepResult } from '../../src/core/report.ts';
-import type { Plan, StartStep } from '../../src/core/step.ts';
+import { type Plan, type StartStep, subjectOf } from '../../src/core/step.ts';
 import { createRetryPacer } from '../../src/reconcile/retry-pacer.ts';
 
 const COMMIT = 'a'.repeat(40);
@@ -33,7 +33,7 @@ describe('the pacer of retries', () => {
     const pacer = createRetryPacer();
     pacer.remember(COMMIT, [failed('web'), done('db')], at(0));
     const { steps, held } = pacer.limit(planOf('web', 'db'), COMMIT, at(1));
-    expect(steps.map(({ vm }) => vm)).toEqual(['db']);
+    expect(steps.map(subjectOf)).toEqual(['db']);
     expect(held).toMatchObject([
       {
         subject: 'web',

@@ -3,6 +3,7 @@ import { OperatorError } from '../../errors.ts';
 import type { StepContext } from './context.ts';
 import { create } from './create.ts';
 import { requireOwned, writeMark } from './owned.ts';
+import { setUpPool } from './pool.ts';
 import { start, stop } from './power.ts';
 import { purge } from './purge.ts';
 import { remove, restore } from './remove.ts';
@@ -29,6 +30,8 @@ export function applyStep(context: StepContext, step: Step): Promise<void> {
       return restore(context, step);
     case 'purge':
       return purge(context, step);
+    case 'pool':
+      return setUpPool(context, step);
   }
 }
 

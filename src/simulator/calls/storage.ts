@@ -31,7 +31,7 @@ export const storageCalls: Calls = {
   storagePoolDefineXml: ({ host }, { xml }) => ({ pool: poolRefOf(definePool(host.storage, xml)) }),
 
   storagePoolBuild({ host }, { pool }) {
-    host.storage.makeFolder(host.storage.poolByRef(pool).path);
+    host.storage.buildPool(host.storage.poolByRef(pool));
     return undefined;
   },
 

@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { DesiredState, DesiredVm } from '../../../src/core/desired.ts';
 import type { StepKind } from '../../../src/core/step.ts';
 import type { Interception } from '../../../src/simulator/host.ts';
-import { desiredState, desiredVm, NOW } from '../../builders.ts';
+import { desiredState, desiredVm, hostPolicy, NOW } from '../../builders.ts';
 import { breakCall, useBench, volumesOf } from '../bench.ts';
 
 const bench = useBench({ settings: { shutdownTimeoutMs: 5000 } });
 const LATER = new Date(NOW.getTime() + 30 * 24 * 60 * 60 * 1000);
 const DISKS = ['default/web-vda.qcow2', 'fast/web-vdb.qcow2'];
+const EXTRA = { name: 'extra', type: 'dir', path: '/extra', autostart: true } as const;
 const CUTS = ['drop-connection', 'drop-reply'] as const satisfies readonly Interception[];
 
 function web(change: Partial<DesiredVm> = {}): DesiredState {
@@ -51,6 +52,13 @@ const STORIES: readonly Story[] = [
     desired: desiredState(),
     now: LATER,
     end: 'gone',
+  },
+  {
+    kind: 'pool',
+    what: 'made, and VMs in it',
+    before: [],
+    desired: { ...web(), hosts: new Map([['a', hostPolicy('a', { pools: [EXTRA] })]]) },
+    end: 'ready',
   },
 ];
 

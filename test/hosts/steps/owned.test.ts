@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MARK_NAMESPACE, MARK_PREFIX, type Mark } from '../../../src/core/mark.ts';
 import { markForMetadataCall } from '../../../src/core/mark-xml.ts';
-import type { Step, StepKind } from '../../../src/core/step.ts';
+import { type Step, type StepKind, subjectOf } from '../../../src/core/step.ts';
 import { CLUSTER, desiredState, desiredVm, mark } from '../../builders.ts';
 import { ours, useBench, volumesOf } from '../bench.ts';
 
@@ -118,7 +118,7 @@ describe('no mark, no mutation', () => {
     await domains.define(clone);
     const host = await bench.observe();
     expect(host.vms.find(({ name }) => name === 'web-clone')?.markError).toContain('copy');
-    expect((await bench.plan(desiredState())).steps.map(({ vm }) => vm)).toEqual(['web']);
+    expect((await bench.plan(desiredState())).steps.map(subjectOf)).toEqual(['web']);
     expect(ours(host).mark.state).toBe('ready');
   });
 });
