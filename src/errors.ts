@@ -27,6 +27,10 @@ export const ERRORS = {
   E_POSTCONDITION: { reaction: 'retry', summary: 'A step ran and the host does not show its result.' },
   E_NOT_OURS: { reaction: 'retry', summary: 'A VM or volume of that name exists and is not ours.' },
   E_IMAGE_MISSING: { reaction: 'retry', summary: 'A base image or its pool is not on the host.' },
+  E_GUEST_DEAF: {
+    reaction: 'retry',
+    summary: 'A guest is paused, suspended or crashed, and cannot shut down.',
+  },
   E_TIMEOUT: { reaction: 'retry', summary: 'Something took longer than its limit.' },
 } as const satisfies Record<string, { reaction: Reaction; summary: string }>;
 

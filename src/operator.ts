@@ -5,11 +5,10 @@ import { environment } from './config.ts';
 import type { BuildContext } from './core/build-desired.ts';
 import { createMirror, type Mirror } from './git/mirror.ts';
 import { createNotes, type NotesWriter } from './git/notes.ts';
-import { readHostFacts } from './hosts/host-facts.ts';
+import { type HostClient, openHostClient } from './hosts/host-client.ts';
 import { connectHost, HostLink, type LinkState } from './hosts/host-link.ts';
-import { createHosts, type HostClient } from './hosts/hosts.ts';
+import { createHosts } from './hosts/hosts.ts';
 import { openInventory } from './hosts/inventory.ts';
-import { openLibvirt } from './libvirt/libvirt.ts';
 import type { Logger } from './log.ts';
 import type { Clock, Hosts, Notes } from './ports.ts';
 import { createBuilder } from './reconcile/builder.ts';
@@ -132,23 +131,23 @@ function createLinks(config: Config, { log, onHostEvent = () => {} }: OperatorOp
     new HostLink<HostClient>({
       name: host.name,
       connect: (signal) =>
-        connectHost(host, (stream) => openHost(stream, host, () => onHostEvent(host.name)), signal),
+        connectHost(
+          host,
+          (stream) =>
+            openHostClient(stream, {
+              uri: host.libvirt.uri,
+              keepalive: LIBVIRT_KEEPALIVE,
+              virtType: host.virtType,
+              onEvent: () => onHostEvent(host.name),
+            }),
+          signal,
+        ),
       onState: (state) => {
         logLink(log, host.name, state);
         if (state.kind === 'up') onHostEvent(host.name);
       },
     });
   return new Map([...config.hosts.values()].map((host) => [host.name, link(host)]));
-}
-
-async function openHost(
-  stream: Parameters<typeof openLibvirt>[0],
-  host: HostConfig,
-  onEvent: () => void,
-): Promise<HostClient> {
-  const libvirt = await openLibvirt(stream, { uri: host.libvirt.uri, keepalive: LIBVIRT_KEEPALIVE });
-  await libvirt.events.subscribe(onEvent);
-  return { libvirt, facts: await readHostFacts(libvirt, host.virtType) };
 }
 
 function logLink(log: Logger, host: string, state: LinkState): void {

@@ -59,7 +59,9 @@ function createShow(site: DemoSite): (event: ProgressEvent) => void {
   return (event) => {
     if (event.kind === 'planned' && event.plan.steps.length + event.plan.held.length > 0) {
       print(`${colors.bold('plan')} for ${event.revision.sha.slice(0, 12)} ${event.revision.subject}\n`);
-      print(`${planText(event.plan, { hosts: new Map() }, colors)}\n`);
+      print(
+        `${planText({ plan: event.plan, observed: { hosts: new Map() }, pendingRestart: [] }, colors)}\n`,
+      );
     }
     live(event);
     if (event.kind !== 'recorded' || !isWorthShowing(event.report)) return;

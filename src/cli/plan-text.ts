@@ -1,11 +1,19 @@
 import type { Colors } from 'picocolors/types.js';
 import type { ObservedState } from '../core/observed.ts';
+import type { PendingRestart } from '../core/size.ts';
 import { type Held, type Plan, type Step, type StepKind, subjectOf } from '../core/step.ts';
 import { STEP_WORDS } from '../core/step-words.ts';
 import { formatTable } from './table.ts';
 
-/** A plan for people: per host what is done, then what is held and why, then the counts. */
-export function planText(plan: Plan, observed: ObservedState, colors: Colors): string {
+/** What a plan is shown with. */
+export interface ShownPlan {
+  readonly plan: Plan;
+  readonly observed: ObservedState;
+  readonly pendingRestart: readonly PendingRestart[];
+}
+
+/** A plan for people: per host what is done, then what is held and why, what waits for a restart, then the counts. */
+export function planText({ plan, observed, pendingRestart }: ShownPlan, colors: Colors): string {
   const unknown = [...observed.hosts.values()].filter((host) => host.kind === 'unknown');
   const sections = [
     ...[...new Set(plan.steps.map(({ host }) => host))].toSorted().map(
@@ -18,6 +26,11 @@ export function planText(plan: Plan, observed: ObservedState, colors: Colors): s
     ...(plan.held.length === 0
       ? []
       : [`${colors.bold('held')}\n${plan.held.map((h) => heldLine(h, colors)).join('\n')}`]),
+    ...(pendingRestart.length === 0
+      ? []
+      : [
+          `${colors.bold('pending restart')}\n${pendingRestart.map((one) => pendingLine(one, colors)).join('\n')}`,
+        ]),
     ...unknown.map(({ name, reason }) =>
       colors.yellow(`${name} is unknown, its VMs are left alone: ${reason}`),
     ),
@@ -44,13 +57,22 @@ function stepLines(steps: readonly Step[], colors: Colors): string {
     steps.map((step) => [
       `  ${paint(step.kind, `${STEP_WORDS[step.kind].sign} ${step.kind}`, colors)}`,
       subjectOf(step),
-      colors.dim(step.reason),
+      colors.dim(step.after === undefined ? step.reason : `${step.reason}; after ${step.after.join(', ')}`),
     ]),
   );
 }
 
 function heldLine({ host, subject, kind, because, reason }: Held, colors: Colors): string {
   return `  ${colors.yellow(`${kind} ${subject} on ${host}`)} (${because}): ${reason}`;
+}
+
+/** Where git allows a restart and the plan has none, it is held, or a person has the power of the VM. */
+function pendingLine({ host, vm, reason, restart }: PendingRestart, colors: Colors): string {
+  const hint =
+    restart === 'never'
+      ? ' (restart: never; shut it down and git starts it again, or set restart: allowed)'
+      : '';
+  return `  ${colors.yellow(`${vm} on ${host}`)}: ${reason}, from its next start on${hint}`;
 }
 
 function paint(kind: StepKind, text: string, colors: Colors): string {

@@ -28,7 +28,7 @@ export function plan(dir: string | undefined, options: PlanOptions): Promise<num
 
 function printPlan(judged: Judged, issues: readonly Issue[]): void {
   print(`${colors.bold('plan')} ${judged.title}\n`);
-  if (judged.ok) print(planText(judged.assessment.plan, judged.observed, colors));
+  if (judged.ok) print(planText({ ...judged.assessment, observed: judged.observed }, colors));
   if (judged.ok)
     for (const warning of judged.assessment.warnings) print(colors.yellow(`warning: ${warning}`));
   if (issues.length === 0) return;
@@ -38,7 +38,8 @@ function printPlan(judged: Judged, issues: readonly Issue[]): void {
 
 function planJson(judged: Judged, issues: readonly Issue[]): unknown {
   if (!judged.ok) return { v: 1, accepted: false, issues };
-  const { steps, held, confirmation } = judged.assessment.plan;
+  const { plan, pendingRestart } = judged.assessment;
+  const { steps, held, confirmation } = plan;
   const unknown = [...judged.observed.hosts.values()].filter((host) => host.kind === 'unknown');
   return {
     v: 1,
@@ -46,6 +47,7 @@ function planJson(judged: Judged, issues: readonly Issue[]): unknown {
     issues,
     steps: steps.map(stepJson),
     held,
+    pendingRestart,
     confirmation,
     unknownHosts: unknown.map(({ name, reason }) => ({ host: name, reason })),
   };

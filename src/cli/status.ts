@@ -88,8 +88,8 @@ function reportText(report: ReportView): string {
         `  held ${kind} of ${subject} on ${host} (${because}): ${reason}`,
     ),
     ...(report.warnings ?? []).map((warning) => colors.yellow(`  warning: ${warning}`)),
-    ...(report.pendingRestart ?? []).map(({ host, vm, reason }) =>
-      colors.yellow(`  pending restart of ${vm} on ${host}: ${reason}`),
+    ...(report.pendingRestart ?? []).map(({ host, vm, reason, restart }) =>
+      colors.yellow(`  pending restart of ${vm} on ${host}: ${reason} (restart: ${restart})`),
     ),
     ...(report.error === undefined ? [] : [colors.red(`  ${report.error.code}: ${report.error.message}`)]),
     ...(report.confirmation === undefined
@@ -101,11 +101,12 @@ function reportText(report: ReportView): string {
 function hostText(host: HostView): string {
   if (host.kind === 'unknown')
     return `${colors.bold(host.name)}  ${colors.yellow(`unknown: ${host.reason}`)}`;
-  const rows = host.vms.map(({ name, power, ours, state, purgeAfter, markError }) => [
-    `  ${name}`,
-    power === 'running' ? colors.green(power) : power,
-    markError ?? (ours ? (state ?? '') : colors.dim('not ours')),
-    purgeAfter === undefined ? '' : `purged after ${purgeAfter.slice(0, 10)}`,
+  const rows = host.vms.map((vm) => [
+    `  ${vm.name}`,
+    vm.power === 'running' ? colors.green(vm.power) : `${vm.power}${vm.managedSave ? ', memory saved' : ''}`,
+    vm.markError ?? (vm.ours ? (vm.state ?? '') : colors.dim('not ours')),
+    vm.purgeAfter === undefined ? '' : `purged after ${vm.purgeAfter.slice(0, 10)}`,
+    vm.pendingRestart === undefined ? '' : colors.yellow(`pending restart: ${vm.pendingRestart}`),
   ]);
   return `${colors.bold(host.name)}\n${rows.length === 0 ? '  no VMs' : formatTable(rows)}`;
 }

@@ -64,7 +64,9 @@ export function writtenConfig(context: ConfigContext) {
     force: z
       .enum(['never', 'allowed'])
       .prefault('never')
-      .describe('Whether a guest that does not shut down in time is switched off hard.'),
+      .describe(
+        'Whether a guest that does not shut down in time is switched off hard. A VM may say otherwise.',
+      ),
     http: httpSchema(context),
     log: z
       .strictObject({

@@ -5,7 +5,8 @@ import { guard } from './guard.ts';
 import { newLosses } from './n-plus-one.ts';
 import type { ObservedState } from './observed.ts';
 import { type PlanContext, plan } from './plan.ts';
-import type { Plan } from './step.ts';
+import { type PendingRestart, pendingRestarts } from './size.ts';
+import { endsRun, type Plan, subjectOf } from './step.ts';
 
 export interface AssessContext extends PlanContext {
   /** The plan's `confirmation`, where a person has given it. */
@@ -19,6 +20,8 @@ export interface Assessment {
   readonly shortages: readonly Shortage[];
   /** What a person should know, and that stops nothing. */
   readonly warnings: readonly string[];
+  /** VMs that will show a change only from their next start on, and that the plan does not restart. */
+  readonly pendingRestart: readonly PendingRestart[];
 }
 
 /** The one judgement behind `plan` on the command line, drift and apply. Pure. */
@@ -38,5 +41,11 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
       ...(desired.policy.nPlusOne === 'error' ? lost : []),
     ],
     warnings: desired.policy.nPlusOne === 'warn' ? lost.map(({ message }) => message) : [],
+    pendingRestart: leftPending(decided, desired, observed),
   };
+}
+
+function leftPending({ steps }: Plan, { vms }: DesiredState, observed: ObservedState): PendingRestart[] {
+  const ending = new Set(steps.filter(endsRun).map((step) => `${step.host}/${subjectOf(step)}`));
+  return pendingRestarts(vms, observed).filter(({ host, vm }) => !ending.has(`${host}/${vm}`));
 }

@@ -1,4 +1,5 @@
 import { checkAntiAffinity } from './check-anti-affinity.ts';
+import { checkDependencies } from './check-dependencies.ts';
 import { checkDuplicates } from './check-duplicates.ts';
 import { checkVm } from './check-vm.ts';
 import type { Cluster } from './cluster.ts';
@@ -54,6 +55,7 @@ function crossIssues(
     ...declared.vms.flatMap((vm) => checkVm(vm, surroundings)),
     ...checkDuplicates(declared.vms),
     ...checkAntiAffinity(declared.vms),
+    ...checkDependencies(declared.vms),
   ];
 }
 

@@ -48,6 +48,16 @@ const defaultsSchema = z
       bridge: bridge.describe('Bridge that VMs are plugged into. Absent: br0.'),
       power: field.oneOf(['on', 'off', 'manual']).optional().describe('Whether VMs run. Absent: on.'),
       autostart: field.flag().optional().describe('Start VMs when their host boots. Absent: true.'),
+      restart: field
+        .oneOf(['never', 'allowed'])
+        .optional()
+        .describe('Whether VMs are restarted for a change that they only show from then on. Absent: never.'),
+      force: field
+        .oneOf(['never', 'allowed'])
+        .optional()
+        .describe(
+          "Whether the plug is pulled of VMs that do not shut down in time. Absent: as the operator's configuration says.",
+        ),
       reserve: reserveSchema.optional(),
       ratio: ratioSchema.optional(),
     },

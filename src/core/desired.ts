@@ -36,6 +36,9 @@ export interface HostPolicy {
   readonly pools: readonly HostPool[];
 }
 
+/** Whether the plug of a guest is pulled that does not shut down in time. */
+export type ForcePolicy = 'never' | 'allowed';
+
 /** One VM as a manifest asks for it. */
 export interface DesiredVm {
   readonly name: string;
@@ -57,6 +60,12 @@ export interface DesiredVm {
   readonly autostart: boolean;
   /** Groups of which no two VMs may be on one host. */
   readonly antiAffinity: readonly string[];
+  /** Whether it is power-cycled for a change that it only shows from its next start on. */
+  readonly restart: 'never' | 'allowed';
+  /** Absent: as operator.yaml says. */
+  readonly force?: ForcePolicy;
+  /** VMs that are started before it, and stopped after it. */
+  readonly dependsOn: readonly string[];
   /** Its removal always waits for a confirmation. */
   readonly protect: boolean;
   /** Where it stands in the repository. */

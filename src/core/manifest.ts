@@ -78,6 +78,22 @@ export const vmSpecSchema = z
         .array(field.label('a group name'), 'a list of group names')
         .optional()
         .describe('Groups of VMs of which no two may be on one host, such as the members of one database.'),
+      restart: field
+        .oneOf(['never', 'allowed'])
+        .optional()
+        .describe(
+          'allowed: the VM is shut down and started for a change that it only shows from its next start on. Absent: defaults.restart, else never.',
+        ),
+      force: field
+        .oneOf(['never', 'allowed'])
+        .optional()
+        .describe(
+          "Whether its plug is pulled when it does not shut down in time. Absent: defaults.force, else force of the operator's configuration.",
+        ),
+      dependsOn: z
+        .array(field.label('a VM name'), 'a list of VM names')
+        .optional()
+        .describe('VMs that run before it is started, and that are stopped after it. Absent: none.'),
       protect: field
         .flag()
         .optional()

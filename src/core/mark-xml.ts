@@ -33,6 +33,8 @@ function render(mark: Mark, prefix: string, namespace: string): string {
     file: mark.file,
     commit: mark.commit,
     protect: mark.protect ? 'yes' : 'no',
+    ...(mark.force !== undefined && { force: mark.force }),
+    ...(mark.dependsOn !== undefined && { 'depends-on': mark.dependsOn.join(' ') }),
   });
   const volumes = mark.volumes.map(
     ({ target, pool, name, made }) =>
@@ -72,9 +74,23 @@ export function readMark(element: Element): Mark {
     file: required(element, 'file'),
     commit: required(element, 'commit'),
     protect: readYesNo(element, 'protect'),
+    ...readForce(element),
+    ...readDependsOn(element),
     volumes: elementsAt(element, 'volume').map(readVolume),
     ...(removed === undefined ? {} : { removed: readRemoval(removed) }),
   };
+}
+
+function readForce(element: Element): Pick<Mark, 'force'> {
+  const force = attribute(element, 'force');
+  if (force === undefined) return {};
+  if (force !== 'never' && force !== 'allowed') throw new Error(`our mark has force="${force}"`);
+  return { force };
+}
+
+function readDependsOn(element: Element): Pick<Mark, 'dependsOn'> {
+  const names = attribute(element, 'depends-on')?.split(' ').filter(Boolean) ?? [];
+  return names.length === 0 ? {} : { dependsOn: names };
 }
 
 function readVolume(element: Element): MarkedVolume {

@@ -1,3 +1,5 @@
+import type { ForcePolicy } from './desired.ts';
+
 /** The namespace of our element in a domain's `<metadata>`. No mark, no mutation. */
 export const MARK_NAMESPACE = 'urn:kvm-gitops:1';
 /** The prefix that libvirt gives the element. */
@@ -26,6 +28,10 @@ export interface Mark {
   /** The commit whose apply last wrote this mark. */
   readonly commit: string;
   readonly protect: boolean;
+  /** As git last had it: what a removal still has to know when git says nothing of the VM any more. */
+  readonly force?: ForcePolicy;
+  /** Likewise; absent: on nothing. */
+  readonly dependsOn?: readonly string[];
   /** The volumes that we made for it: what a purge deletes, and nothing else. */
   readonly volumes: readonly MarkedVolume[];
   readonly removed?: Removal;

@@ -71,7 +71,8 @@ function outcomeLines(report: Report): readonly string[] {
     ),
     ...(report.warnings ?? []).map((warning) => `  warning: ${oneLine(warning)}`),
     ...(report.pendingRestart ?? []).map(
-      ({ host, vm, reason }) => `  pending restart of ${vm} on ${host}: ${reason}`,
+      ({ host, vm, reason, restart }) =>
+        `  pending restart of ${vm} on ${host}: ${reason} (restart: ${restart})`,
     ),
     ...(report.confirmation === undefined
       ? []

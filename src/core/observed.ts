@@ -1,5 +1,5 @@
 import type { Mark, VolumeRef } from './mark.ts';
-import type { Size } from './size.ts';
+import type { LiveSize } from './size.ts';
 
 /** What the hosts showed when they were last asked. */
 export interface ObservedState {
@@ -73,6 +73,10 @@ export interface ObservedVm {
   readonly uuid: string;
   readonly power: PowerState;
   /** False: it has no definition on disk and is gone when it stops. */
+  /** Which run this is: another number after each start. Absent: it is off. */
+  readonly run?: number;
+  /** Its memory was saved when it stopped: its next start goes on where it was, with the size that it had. */
+  readonly managedSave: boolean;
   readonly persistent: boolean;
   readonly autostart: boolean;
   /** From the definition, which counts from the next start on. */
@@ -80,7 +84,7 @@ export interface ObservedVm {
   readonly memoryMiB: number;
   readonly maxMemoryMiB: number;
   /** As it runs now, which may differ from the definition; absent while it does not run. */
-  readonly live?: Size;
+  readonly live?: LiveSize;
   readonly macs: readonly string[];
   readonly disks: readonly ObservedDisk[];
   /** Present: ours, or that of another cluster's operator; see `mark.cluster`. */

@@ -105,7 +105,8 @@ export function existingProblem(vm: DesiredVm, found: ObservedVm, mark: Mark): P
     return conflict(`it was started on ${vm.host} before its disks were complete: shut it off there`);
   }
   if (mark.state === 'tombstone' && found.power !== 'shutoff') return undefined;
-  if (vm.power === 'manual') return undefined;
+  // One that is to be off is told to end: whether that can be done is seen there.
+  if (vm.power !== 'on') return undefined;
   if (found.power === 'paused') {
     return conflict(
       `it is paused on ${vm.host}, by hand or by a full disk: look, then \`virsh resume ${vm.name}\``,

@@ -47,6 +47,7 @@ function removal(owned: OwnedVm, tombstoneDays: number, { now, commit }: PlanCon
   const purgeAfter = new Date(now.getTime() + tombstoneDays * DAY_MS).toISOString();
   return {
     ...base(owned),
+    ...(owned.mark.force !== undefined && { force: owned.mark.force }),
     kind: 'remove',
     reason: `gone from git; its disks are kept until ${purgeAfter.slice(0, 10)}`,
     mark: {

@@ -14,7 +14,7 @@ import {
   strangerProblem,
   takenMac,
 } from './plan-obstacles.ts';
-import { sizeChange, sizeOf } from './size.ts';
+import { sizeChange, sizeOf, untilRestart } from './size.ts';
 import type { CreateStep, Step, Verdict } from './step.ts';
 
 interface WantedContext extends PlanContext {
@@ -73,9 +73,8 @@ function planExisting(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Want
       mark: wantedMark,
     });
   } else {
-    if (mark.file !== vm.source.file || mark.protect !== vm.protect) {
-      steps.push({ ...base, kind: 'mark', reason: 'manifest file or protection changed', mark: wantedMark });
-    }
+    const changed = markChange(mark, wantedMark);
+    if (changed !== undefined) steps.push({ ...base, kind: 'mark', reason: changed, mark: wantedMark });
     if (found.autostart !== vm.autostart) {
       steps.push({
         ...base,
@@ -91,13 +90,40 @@ function planExisting(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Want
     steps.push({
       ...base,
       kind: 'start',
-      reason: mark.state === 'tombstone' ? 'back in git' : 'shut off, and power is on in git',
+      reason: startReason(found, mark),
     });
   }
-  if (vm.power === 'off' && found.power === 'running') {
-    steps.push({ ...base, kind: 'stop', reason: 'running, and power is off in git' });
+  if (vm.power === 'off' && found.power !== 'shutoff') {
+    const state = found.power === 'other' ? 'not shut off' : found.power;
+    steps.push({ ...base, ...forceOf(vm), kind: 'stop', reason: `${state}, and power is off in git` });
+  }
+  const pending = untilRestart(vm, found);
+  if (pending !== undefined && vm.power === 'on' && vm.restart === 'allowed' && found.run !== undefined) {
+    steps.push({ ...base, ...forceOf(vm), kind: 'restart', reason: pending, run: found.run });
   }
   return { steps, held: differences(vm, found) };
+}
+
+function startReason({ managedSave }: ObservedVm, { state }: Mark): string {
+  const reason = state === 'tombstone' ? 'back in git' : 'shut off, and power is on in git';
+  return managedSave ? `${reason}; its memory was saved: it goes on where it was` : reason;
+}
+
+/** What the mark says otherwise than git by now, of what a removal will have to know. */
+function markChange(mark: Mark, wanted: Mark): string | undefined {
+  const texts = ({ file, protect, force, dependsOn = [] }: Mark) => ({
+    'manifest file': file,
+    protect: String(protect),
+    force: String(force),
+    dependsOn: dependsOn.join(' '),
+  });
+  const there = new Map(Object.entries(texts(mark)));
+  const changed = Object.entries(texts(wanted)).filter(([what, text]) => there.get(what) !== text);
+  return changed.length === 0 ? undefined : `${changed.map(([what]) => what).join(', ')} changed in git`;
+}
+
+function forceOf({ force }: Pick<Mark, 'force'>): Pick<Mark, 'force'> {
+  return force === undefined ? {} : { force };
 }
 
 /** `begun`: what an earlier try left; it keeps the MAC addresses that it was given. */
@@ -130,6 +156,8 @@ function readyMark(vm: DesiredVm, uuid: string, context: WantedContext, volumes:
     file: vm.source.file,
     commit: context.commit,
     protect: vm.protect,
+    ...forceOf(vm),
+    ...(vm.dependsOn.length > 0 && { dependsOn: vm.dependsOn }),
     volumes,
   };
 }

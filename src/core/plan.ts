@@ -3,6 +3,7 @@ import { arrangeFleet } from './fleet.ts';
 import { macAllocator } from './mac-allocator.ts';
 import type { ObservedState } from './observed.ts';
 import { poolsNeeded } from './placement.ts';
+import { orderByDependencies } from './plan-dependencies.ts';
 import { planPools } from './plan-pools.ts';
 import { planUnwanted } from './plan-unwanted.ts';
 import { planWanted } from './plan-wanted.ts';
@@ -22,7 +23,10 @@ export interface PlanContext {
  *   -------|--------------------------|-----------------------------------------------------------
  *   yes    | no                       | create, then start (power: on)
  *   yes    | ours, building           | create again: an earlier try was cut short
- *   yes    | ours, ready              | resize; start or stop to match `power`; autostart; mark
+ *   yes    | ours, ready              | resize; start or stop to match `power`; autostart; mark;
+ *          |                          | restart, where allowed, for what it does not show yet
+ *   yes    | what it depends on       | held: dependency
+ *          | does not run             |
  *   yes    | ours, tombstone          | restore, then start (power: on)
  *   yes    | ours, on another host    | held: a move
  *   yes    | ours, on two hosts       | held: conflict
@@ -53,7 +57,8 @@ export function plan(desired: DesiredState, observed: ObservedState, context: Pl
   const unwanted = planUnwanted(desired, fleet, context);
   const verdicts = [...pools, ...wanted, ...unwanted];
   const steps = verdicts.flatMap((verdict) => verdict.steps);
-  return { steps: afterPools(steps, desired), held: verdicts.flatMap(({ held }) => held) };
+  const held = verdicts.flatMap((verdict) => verdict.held);
+  return orderByDependencies({ steps: afterPools(steps, desired), held }, desired, fleet);
 }
 
 const NO_POOLS = { pools: [] };

@@ -19,6 +19,7 @@ export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cl
   const ofHost = hostSettings(cluster, host);
   const pool = spec.pool ?? ofHost.pool ?? defaults.pool ?? 'default';
   const power = spec.power ?? defaults.power ?? 'on';
+  const force = spec.force ?? defaults.force;
   const mac = spec.mac === undefined ? {} : { mac: spec.mac.toLowerCase() };
   const bridge = spec.bridge ?? ofHost.bridge ?? defaults.bridge ?? 'br0';
   return {
@@ -37,6 +38,9 @@ export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cl
     power,
     autostart: spec.autostart ?? (power !== 'off' && (defaults.autostart ?? true)),
     antiAffinity: spec.antiAffinity ?? [],
+    restart: spec.restart ?? defaults.restart ?? 'never',
+    ...(force === undefined ? {} : { force }),
+    dependsOn: [...new Set(spec.dependsOn)].toSorted(),
     protect: spec.protect ?? false,
     source,
   };

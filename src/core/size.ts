@@ -9,12 +9,20 @@ export interface Size {
   readonly maxMemoryMiB: number;
 }
 
+/** The size that a VM runs with. */
+export interface LiveSize extends Size {
+  /** Up to so many it takes without a restart. */
+  readonly maxVcpus: number;
+}
+
 /** A change that stands in the definition and that the running VM shows from its next start on. */
 export interface PendingRestart {
   readonly host: string;
   readonly vm: string;
   /** `vcpus 1 -> 2` */
   readonly reason: string;
+  /** `never`: a person has to shut it down. */
+  readonly restart: DesiredVm['restart'];
 }
 
 /** `vcpus 1 -> 2, memory MiB 1024 -> 2048`; undefined where both are the same. */
@@ -45,15 +53,31 @@ export function pendingRestarts(
       ? []
       : host.vms.flatMap((found) => {
           const wanted = vms.get(found.name);
-          const isSame = wanted?.host === host.name && wanted.uuid === found.uuid;
-          const reason = isSame ? untilRestart(wanted, found) : undefined;
-          return reason === undefined ? [] : [{ host: host.name, vm: found.name, reason }];
+          if (wanted?.host !== host.name || wanted.uuid !== found.uuid) return [];
+          const reason = untilRestart(wanted, found);
+          return reason === undefined
+            ? []
+            : [{ host: host.name, vm: found.name, reason, restart: wanted.restart }];
         }),
   );
 }
 
-function untilRestart(wanted: DesiredVm, { live }: ObservedVm): string | undefined {
-  return live && sizeChange({ ...live, memoryMiB: wanted.memoryMiB }, wanted);
+/** What a running VM will show only from its next start on, once its definition is as git wants it. */
+export function untilRestart(wanted: Size, found: ObservedVm): string | undefined {
+  if (found.live === undefined) return undefined;
+  const live = sizeChange(found, wanted) === undefined ? found.live : liveAfterResize(found.live, wanted);
+  return sizeChange({ ...live, memoryMiB: wanted.memoryMiB }, wanted);
+}
+
+/** What a running VM makes of a resize: memory up to its maximum, and more processors up to theirs. */
+export function liveAfterResize(live: LiveSize, to: Size): LiveSize {
+  const takesVcpus = to.vcpus >= live.vcpus && to.vcpus <= live.maxVcpus;
+  const takesMemory = to.memoryMiB <= live.maxMemoryMiB;
+  return {
+    ...live,
+    vcpus: takesVcpus ? to.vcpus : live.vcpus,
+    memoryMiB: takesMemory ? to.memoryMiB : live.memoryMiB,
+  };
 }
 
 /** `vcpus 1 -> 2`; undefined where nothing changes. */

@@ -12,6 +12,7 @@ interface Words {
 export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   create: { sign: '+', done: 'created' },
   start: { sign: '>', done: 'started' },
+  restart: { sign: '>', done: 'restarted' },
   stop: { sign: '.', done: 'stopped' },
   autostart: { sign: '~', done: 'set autostart of' },
   resize: { sign: '~', done: 'resized' },

@@ -1,4 +1,4 @@
-import type { DesiredVm } from './desired.ts';
+import type { DesiredVm, ForcePolicy } from './desired.ts';
 import type { Mark } from './mark.ts';
 import type { HostPool } from './pools.ts';
 import type { Size } from './size.ts';
@@ -35,9 +35,20 @@ export interface CreateStep extends VmStepBase {
 export interface StartStep extends VmStepBase {
   readonly kind: 'start';
 }
-/** Asks the guest to shut down and waits; the config says what follows when it does not. */
-export interface StopStep extends VmStepBase {
+/** A step that has to end the guest first. */
+interface EndsGuest {
+  /** Whether a guest that does not shut down in time has its plug pulled. Absent: the config says so. */
+  readonly force?: ForcePolicy;
+}
+/** Asks the guest to shut down and waits; `force`, or the config, says what follows when it does not. */
+export interface StopStep extends VmStepBase, EndsGuest {
   readonly kind: 'stop';
+}
+/** A graceful power cycle, for what the running VM does not show yet. */
+export interface RestartStep extends VmStepBase, EndsGuest {
+  readonly kind: 'restart';
+  /** The run that is to end, as `ObservedVm.run`: a VM that was started anew since is left alone. */
+  readonly run: number;
 }
 export interface AutostartStep extends VmStepBase {
   readonly kind: 'autostart';
@@ -54,7 +65,7 @@ export interface MarkStep extends VmStepBase {
   readonly mark: Mark;
 }
 /** Shuts down and keeps definition and disks under a tombstone. */
-export interface RemoveStep extends VmStepBase {
+export interface RemoveStep extends VmStepBase, EndsGuest {
   readonly kind: 'remove';
   readonly mark: Mark;
 }
@@ -74,6 +85,7 @@ export type VmStep =
   | CreateStep
   | StartStep
   | StopStep
+  | RestartStep
   | AutostartStep
   | ResizeStep
   | MarkStep
@@ -104,6 +116,11 @@ export function stepId(step: Step): string {
   return `${step.kind} ${step.host}/${subjectOf(step)}`;
 }
 
+/** Whether what runs is over with such a step. */
+export function endsRun({ kind }: { readonly kind: StepKind }): boolean {
+  return kind === 'restart' || kind === 'stop' || kind === 'remove';
+}
+
 /** A change that is not made now, and why. */
 export interface Held {
   readonly host: string;
@@ -115,10 +132,19 @@ export interface Held {
    *   conflict  something on a host stands in the way
    *   capacity  the host has no room now
    *   restarts  it keeps stopping; the next start waits
+   *   dependency  what it depends on does not run
    *   retry     the last try failed; the next one waits
    *   change    this version cannot make the change on an existing VM
    */
-  readonly because: 'guard' | 'unknown' | 'conflict' | 'capacity' | 'restarts' | 'retry' | 'change';
+  readonly because:
+    | 'guard'
+    | 'unknown'
+    | 'conflict'
+    | 'capacity'
+    | 'restarts'
+    | 'dependency'
+    | 'retry'
+    | 'change';
   /** What would have been done. */
   readonly kind: StepKind | 'move' | 'update';
   readonly reason: string;

@@ -3,10 +3,9 @@ import type { ObservedHost } from '../core/observed.ts';
 import { type Step, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
-import type { Libvirt } from '../libvirt/libvirt.ts';
 import type { Hosts, Question } from '../ports.ts';
 import { createDefinitionCache } from './definition-cache.ts';
-import type { HostFacts } from './host-facts.ts';
+import type { HostClient } from './host-client.ts';
 import type { Inventory } from './inventory.ts';
 import { observeHost } from './observe-host.ts';
 import { applyStep } from './steps/apply-step.ts';
@@ -14,12 +13,6 @@ import type { StepContext } from './steps/context.ts';
 
 /** Pools are refreshed when libvirt's figures are older than this: guests write past libvirt. */
 const POOL_REFRESH_MS = 5 * 60_000;
-
-/** A host's libvirt, and what was learnt when the connection was made. */
-export interface HostClient {
-  readonly libvirt: Libvirt;
-  readonly facts: HostFacts;
-}
 
 /** Keeps one host connected. */
 export interface HostConnection {
@@ -60,11 +53,14 @@ export function createHosts(options: HostsOptions): Hosts {
       if (host === undefined)
         throw new OperatorError('E_SSH_UNREACHABLE', `${step.host} is not in operator.yaml`);
       try {
-        const { libvirt, facts } = await host.connection.get();
+        const { libvirt, facts, events } = await host.connection.get();
         if (step.kind === 'create' || step.kind === 'restore')
           await options.inventory.expect(step.host, step.vm);
         const { defineInTurn } = host;
-        await applyStep({ client: libvirt, facts, progress, defineInTurn, ...options.settings }, step);
+        await applyStep(
+          { client: libvirt, facts, events, progress, defineInTurn, ...options.settings },
+          step,
+        );
       } catch (error) {
         throw explain(error, step);
       }

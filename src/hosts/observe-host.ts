@@ -2,7 +2,7 @@ import type { DomainDefinition } from '../core/domain-definition.ts';
 import type { VolumeRef } from '../core/mark.ts';
 import type { KnownHost, ObservedDisk, ObservedVm, ObservedVolume, PowerState } from '../core/observed.ts';
 import { volumeKey } from '../core/observed.ts';
-import type { Size } from '../core/size.ts';
+import type { LiveSize } from '../core/size.ts';
 import { type DomainState, domainStateName } from '../libvirt/domains.ts';
 import { isLibvirtError } from '../libvirt/errors.ts';
 import type { Libvirt } from '../libvirt/libvirt.ts';
@@ -34,15 +34,18 @@ export async function observeHost(client: Libvirt, options: ObserveOptions): Pro
 
 async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptions): Promise<ObservedVm[]> {
   const { domains } = client;
-  const [all, autostarted, transient, stats] = await Promise.all([
+  const [all, autostarted, transient, saved, stats] = await Promise.all([
     domains.list({ signal }),
     domains.list({ autostart: true, signal }),
     domains.list({ persistent: false, signal }),
+    domains.list({ managedSave: true, signal }),
     domains.stats({ state: true, balloon: true, vcpu: true, block: true }, { nowait: true, signal }),
   ]);
   const found = await Promise.all(all.map((domain) => definitions.read(client, domain, signal)));
   const autostart = new Set(autostarted.map(({ uuid }) => uuid));
   const passing = new Set(transient.map(({ uuid }) => uuid));
+  const asleep = new Set(saved.map(({ uuid }) => uuid));
+  const runs = new Map(all.map(({ uuid, id }) => [uuid, id]));
   const params = new Map(stats.map((record) => [record.domain.uuid, record.params]));
   definitions.keepOnly(all);
   return found
@@ -52,6 +55,8 @@ async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptio
       disks: withSizes(definition.disks, params.get(definition.uuid) ?? {}),
       ...liveSize(params.get(definition.uuid) ?? {}),
       power: powerOf(params.get(definition.uuid)),
+      ...runOf(runs.get(definition.uuid)),
+      managedSave: asleep.has(definition.uuid),
       persistent: !passing.has(definition.uuid),
       autostart: autostart.has(definition.uuid),
     }));
@@ -60,23 +65,29 @@ async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptio
 const POWER: Readonly<Partial<Record<DomainState, PowerState>>> = {
   running: 'running',
   blocked: 'running',
+  // On its way down: libvirt tells when it is off.
+  shutdown: 'running',
   paused: 'paused',
   shutoff: 'shutoff',
-  crashed: 'shutoff',
 };
+
+function runOf(id = -1): { run?: number } {
+  return id === -1 ? {} : { run: id };
+}
 
 function powerOf(params: TypedParams | undefined): PowerState {
   return POWER[domainStateName(Number(params?.['state.state'] ?? 0))] ?? 'other';
 }
 
 /** Of a running VM; a busy one may not tell, and then nothing is known to differ. */
-function liveSize(params: TypedParams): { live?: Size } {
+function liveSize(params: TypedParams): { live?: LiveSize } {
   const { 'vcpu.current': vcpus, 'balloon.current': memory, 'balloon.maximum': maximum } = params;
   if (powerOf(params) !== 'running' || vcpus === undefined || memory === undefined || maximum === undefined)
     return {};
   return {
     live: {
       vcpus: Number(vcpus),
+      maxVcpus: Number(params['vcpu.maximum'] ?? vcpus),
       memoryMiB: Math.round(Number(memory) / 1024),
       maxMemoryMiB: Math.round(Number(maximum) / 1024),
     },

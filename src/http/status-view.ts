@@ -73,6 +73,10 @@ export type HostView =
 export interface VmView {
   readonly name: string;
   readonly power: PowerState;
+  /** Its memory is saved on the host's disk: its next start goes on where it was. */
+  readonly managedSave?: true;
+  /** Of a VM that is ours: what it shows only from its next start on, as the last pass saw it. */
+  readonly pendingRestart?: string;
   /** Carries this cluster's mark. Absent while the cluster's name is not known. */
   readonly ours?: boolean;
   /** Of a VM that is ours. */
@@ -118,13 +122,18 @@ export function statusView(facts: StatusFacts): StatusView {
       problem: { message: redactText(problem.message), since: problem.since.toISOString() },
     }),
     ...(lastReport !== undefined && { lastReport: viewReport(lastReport) }),
-    hosts: [...(facts.hosts?.hosts.values() ?? [])].toSorted(byName).map((host) => viewHost(host, cluster)),
+    hosts: [...(facts.hosts?.hosts.values() ?? [])].toSorted(byName).map((host) => viewHost(host, facts)),
   };
 }
 
 function viewReport(report: Report): ReportView {
   const { status, startedAt, durationMs, trigger, confirmation, supersededBy, inForce, error } = report;
-  const pendingRestart = report.pendingRestart?.map(({ host, vm, reason }) => ({ host, vm, reason }));
+  const pendingRestart = report.pendingRestart?.map(({ host, vm, reason, restart }) => ({
+    host,
+    vm,
+    reason,
+    restart,
+  }));
   const { sha, subject, author, date } = report.revision;
   return {
     revision: { sha, subject: redactText(subject), author, date },
@@ -177,10 +186,13 @@ function viewIssue({ file, line, column, message, hint }: Issue): Issue {
   };
 }
 
-function viewHost(host: ObservedHost, cluster: string | undefined): HostView {
+function viewHost(host: ObservedHost, { cluster, lastReport }: StatusFacts): HostView {
   const { name } = host;
   if (host.kind === 'known') {
-    return { kind: 'known', name, vms: host.vms.toSorted(byName).map((vm) => viewVm(vm, cluster)) };
+    const waiting = lastReport?.pendingRestart?.filter((one) => one.host === name) ?? [];
+    const reasons = new Map(waiting.map(({ vm, reason }) => [vm, reason]));
+    const vms = host.vms.toSorted(byName).map((vm) => viewVm(vm, cluster, reasons.get(vm.name)));
+    return { kind: 'known', name, vms };
   }
   const { reason, lastSeen } = host;
   return {
@@ -191,12 +203,24 @@ function viewHost(host: ObservedHost, cluster: string | undefined): HostView {
   };
 }
 
-function viewVm({ name, power, mark, markError }: ObservedVm, cluster: string | undefined): VmView {
-  const seen = { name, power, ...(markError !== undefined && { markError: redactText(markError) }) };
+function viewVm(vm: ObservedVm, cluster: string | undefined, pendingRestart: string | undefined): VmView {
+  const { name, power, managedSave, mark, markError } = vm;
+  const seen = {
+    name,
+    power,
+    ...(managedSave && { managedSave }),
+    ...(markError !== undefined && { markError: redactText(markError) }),
+  };
   if (cluster === undefined) return seen;
   if (mark?.cluster !== cluster) return { ...seen, ours: false };
   const { state, removed } = mark;
-  return { ...seen, ours: true, state, ...(removed !== undefined && { purgeAfter: removed.purgeAfter }) };
+  return {
+    ...seen,
+    ours: true,
+    state,
+    ...(removed !== undefined && { purgeAfter: removed.purgeAfter }),
+    ...(pendingRestart !== undefined && { pendingRestart }),
+  };
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

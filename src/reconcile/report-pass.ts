@@ -2,8 +2,8 @@ import type { DesiredState } from '../core/desired.ts';
 import type { Issue } from '../core/issue.ts';
 import type { ObservedState } from '../core/observed.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
-import { pendingRestarts } from '../core/size.ts';
-import type { Plan } from '../core/step.ts';
+import { type PendingRestart, pendingRestarts } from '../core/size.ts';
+import { endsRun, type Plan } from '../core/step.ts';
 import { ERRORS, errorMessage, OperatorError } from '../errors.ts';
 import type { Snapshot } from '../ports.ts';
 import { supersededBy } from './superseded.ts';
@@ -23,14 +23,16 @@ export type Findings =
       readonly inForce?: string;
       readonly confirmation?: string;
     }
-  | {
-      readonly kind: 'applied';
-      readonly desired: DesiredState;
-      readonly observed: ObservedState;
-      readonly plan: Plan;
-      readonly warnings: readonly string[];
-      readonly steps: readonly StepResult[];
-    };
+  | Applied;
+
+interface Applied {
+  readonly kind: 'applied';
+  readonly desired: DesiredState;
+  readonly observed: ObservedState;
+  readonly plan: Plan;
+  readonly warnings: readonly string[];
+  readonly steps: readonly StepResult[];
+}
 
 /** The report of a pass that ran through. */
 export function reportFindings(facts: PassFacts, findings: Findings, now: Date): Report {
@@ -47,12 +49,7 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
   }
   const { plan, steps } = findings;
   const unknown = unknownHosts(findings.desired, findings.observed);
-  const unwell = new Set(
-    steps.filter(({ outcome }) => outcome !== 'done').map(({ host, subject }) => `${host}/${subject}`),
-  );
-  const waiting = pendingRestarts(findings.desired.vms, findings.observed).filter(
-    ({ host, vm }) => !unwell.has(`${host}/${vm}`),
-  );
+  const waiting = waitForRestart(findings);
   const newer = steps.some(({ outcome }) => outcome === 'skipped') ? supersededBy(facts.signal) : undefined;
   return {
     ...empty,
@@ -72,6 +69,15 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
     ...(plan.confirmation !== undefined && { confirmation: plan.confirmation }),
     ...(newer !== undefined && { supersededBy: newer }),
   };
+}
+
+/** Of VMs that have ended their run since the hosts were looked at, and those whose definition is not right yet, nothing is said. */
+function waitForRestart({ desired, observed, plan, steps }: Applied): PendingRestart[] {
+  const ended = steps.filter((step) => step.outcome === 'done' && endsRun(step));
+  const undone = [...steps.filter(({ outcome }) => outcome !== 'done'), ...plan.held];
+  const silent = [...ended, ...undone.filter(({ kind }) => kind !== 'restart' && kind !== 'start')];
+  const keys = new Set(silent.map(({ host, subject }) => `${host}/${subject}`));
+  return pendingRestarts(desired.vms, observed).filter(({ host, vm }) => !keys.has(`${host}/${vm}`));
 }
 
 /** The report of a pass that broke, or was stopped before it could plan. */

@@ -46,6 +46,8 @@ export function machineXml(name: string, change: Partial<DesiredVm> = {}): strin
     power: 'on',
     autostart: false,
     antiAffinity: [],
+    restart: 'never',
+    dependsOn: [],
     protect: false,
     source: { file: 'manifests/web.yaml', line: 1 },
     ...change,

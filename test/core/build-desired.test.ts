@@ -30,6 +30,8 @@ describe('buildDesired', () => {
       power: 'on',
       autostart: true,
       antiAffinity: [],
+      restart: 'never',
+      dependsOn: [],
       protect: false,
       source: { file: 'manifests/all.json', line: 6 },
     });

@@ -309,7 +309,7 @@ const inGit: readonly Row[] = [
   {
     name: 'resizes nothing whose definition is right and which only runs with another size',
     git: [desiredVm()],
-    hosts: on(observedVm({ live: { vcpus: 1, memoryMiB: 1024, maxMemoryMiB: 1024 } })),
+    hosts: on(observedVm({ live: { vcpus: 1, maxVcpus: 1, memoryMiB: 1024, maxMemoryMiB: 1024 } })),
   },
   {
     name: 'creates nothing where the base image is missing',

@@ -17,26 +17,31 @@ describe('sizeChange', () => {
 });
 
 describe('pendingRestarts', () => {
+  const running = { ...git, maxVcpus: 2 };
   const { vms } = desiredState([desiredVm()]);
-  const waiting = (live: typeof git) =>
+  const waiting = (live: typeof running) =>
     pendingRestarts(vms, observedState(knownHost('a', [observedVm({ live })])));
 
   it.each([
-    { name: 'fewer processors', live: { ...git, vcpus: 1 }, reason: 'vcpus 1 -> 2' },
-    { name: 'another maximum', live: { ...git, maxMemoryMiB: 2048 }, reason: 'max memory MiB 2048 -> 4096' },
+    { name: 'fewer processors', live: { ...running, vcpus: 1, maxVcpus: 1 }, reason: 'vcpus 1 -> 2' },
+    {
+      name: 'another maximum',
+      live: { ...running, maxMemoryMiB: 2048 },
+      reason: 'max memory MiB 2048 -> 4096',
+    },
   ])('names a VM that runs with $name', ({ live, reason }) => {
-    expect(waiting(live)).toEqual([{ host: 'a', vm: 'web', reason }]);
+    expect(waiting(live)).toEqual([{ host: 'a', vm: 'web', reason, restart: 'never' }]);
   });
 
   it.each([
-    { name: 'runs as git has it', live: git },
-    { name: 'uses more of its maximum: that is the balloon', live: { ...git, memoryMiB: 4096 } },
+    { name: 'runs as git has it', live: running },
+    { name: 'uses more of its maximum: that is the balloon', live: { ...running, memoryMiB: 4096 } },
   ])('names none that $name', ({ live }) => {
     expect(waiting(live)).toEqual([]);
   });
 
   it('says nothing of VMs that are off, not in git, or on a host that does not answer', () => {
-    const live = { ...git, vcpus: 1 };
+    const live = { ...running, vcpus: 1 };
     const alien = observedVm({ name: 'alien', live });
     expect(
       pendingRestarts(vms, observedState(knownHost('a', [observedVm(), alien]), unknownHost('b'))),

@@ -1,4 +1,5 @@
 import type { KnownHost, ObservedPool, ObservedState, ObservedVm } from '../../src/core/observed.ts';
+import { liveAfterResize } from '../../src/core/size.ts';
 import { type CreateStep, type PoolStep, type Step, stepId, type VmStep } from '../../src/core/step.ts';
 
 /** What the hosts show once every step is done: the meaning of a plan, in memory. */
@@ -20,7 +21,7 @@ function vmsAfter({ vms }: KnownHost, step: VmStep): ObservedVm[] {
   if (step.kind === 'create') return [...vms.filter(({ uuid }) => uuid !== step.uuid), created(step)];
   if (!vms.some((vm) => isOf(vm, step))) throw new Error(`${step.kind}: no ${step.vm} on ${step.host}`);
   if (step.kind === 'purge') return vms.filter((vm) => !isOf(vm, step));
-  return vms.map((vm) => (isOf(vm, step) ? { ...vm, ...changeOf(step) } : vm));
+  return vms.map((vm) => (isOf(vm, step) ? changed(vm, step) : vm));
 }
 
 function poolAfter({ pools }: KnownHost, { pool }: PoolStep): ObservedPool {
@@ -38,6 +39,7 @@ function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
     name: spec.name,
     uuid,
     power: 'shutoff',
+    managedSave: false,
     persistent: true,
     autostart: spec.autostart,
     vcpus: spec.vcpus,
@@ -49,21 +51,33 @@ function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
   };
 }
 
-function changeOf(step: Exclude<VmStep, { kind: 'create' | 'purge' }>): Partial<ObservedVm> {
+/** What runs with the size that the definition has by now. */
+function runningAnew({ run: _, live: __, ...vm }: ObservedVm): ObservedVm {
+  const { vcpus, memoryMiB, maxMemoryMiB } = vm;
+  const live = { vcpus, memoryMiB, maxMemoryMiB, maxVcpus: vcpus };
+  return { ...vm, power: 'running', run: 100, live, managedSave: false };
+}
+
+function off({ run: _, live: __, ...vm }: ObservedVm): ObservedVm {
+  return { ...vm, power: 'shutoff' };
+}
+
+function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge' }>): ObservedVm {
   switch (step.kind) {
     case 'start':
-      return { power: 'running' };
+    case 'restart':
+      return runningAnew(vm);
     case 'stop':
-      return { power: 'shutoff' };
+      return off(vm);
     case 'autostart':
-      return { autostart: step.enabled };
+      return { ...vm, autostart: step.enabled };
     case 'resize':
-      return step.to;
+      return { ...vm, ...step.to, ...(vm.live && { live: liveAfterResize(vm.live, step.to) }) };
     case 'mark':
-      return { mark: step.mark };
+      return { ...vm, mark: step.mark };
     case 'remove':
-      return { power: 'shutoff', autostart: false, mark: step.mark };
+      return { ...off(vm), autostart: false, mark: step.mark };
     case 'restore':
-      return { autostart: step.autostart, mark: step.mark };
+      return { ...vm, autostart: step.autostart, mark: step.mark };
   }
 }

@@ -4,15 +4,10 @@ import { arrangeFleet } from '../../src/core/fleet.ts';
 import { type KnownHost, type ObservedVm, volumeKey } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
 import { type Plan, type Step, subjectOf } from '../../src/core/step.ts';
-import { readHostFacts } from '../../src/hosts/host-facts.ts';
+import { type HostClient, openHostClient } from '../../src/hosts/host-client.ts';
 import { connectHost } from '../../src/hosts/host-link.ts';
-import {
-  createHosts,
-  type HostClient,
-  type HostConnection,
-  type HostsOptions,
-} from '../../src/hosts/hosts.ts';
-import { type Libvirt, openLibvirt } from '../../src/libvirt/libvirt.ts';
+import { createHosts, type HostConnection, type HostsOptions } from '../../src/hosts/hosts.ts';
+import type { Libvirt } from '../../src/libvirt/libvirt.ts';
 import type { Hosts } from '../../src/ports.ts';
 import { questionFor } from '../../src/reconcile/reconcile.ts';
 import type { HostOptions, Intercept, SimulatedHost } from '../../src/simulator/host.ts';
@@ -173,16 +168,11 @@ export function connectionTo(
     async get() {
       if (session !== undefined && session.client.libvirt.closed === undefined) return session.client;
       session?.close();
-      session = await connectHost(host, openClient, AbortSignal.timeout(10_000));
+      session = await connectHost(host, (stream) => openHostClient(stream), AbortSignal.timeout(10_000));
       return session.client;
     },
     close: () => session?.close(),
   };
-}
-
-async function openClient(stream: Parameters<typeof openLibvirt>[0]): Promise<HostClient> {
-  const libvirt = await openLibvirt(stream);
-  return { libvirt, facts: await readHostFacts(libvirt) };
 }
 
 /** As it was at first: no VM, no volume but the image, every pool active. */

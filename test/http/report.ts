@@ -37,6 +37,7 @@ export function observedVm(name: string, changes: Partial<ObservedVm> = {}): Obs
     name,
     uuid: '00000000-0000-4000-8000-000000000000',
     power: 'running',
+    managedSave: false,
     persistent: true,
     autostart: true,
     vcpus: 1,

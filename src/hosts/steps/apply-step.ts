@@ -4,7 +4,7 @@ import type { StepContext } from './context.ts';
 import { create } from './create.ts';
 import { requireOwned, writeMark } from './owned.ts';
 import { setUpPool } from './pool.ts';
-import { start, stop } from './power.ts';
+import { restart, start, stop } from './power.ts';
 import { purge } from './purge.ts';
 import { remove, restore } from './remove.ts';
 import { resize } from './resize.ts';
@@ -18,6 +18,8 @@ export function applyStep(context: StepContext, step: Step): Promise<void> {
       return start(context, step);
     case 'stop':
       return stop(context, step);
+    case 'restart':
+      return restart(context, step);
     case 'autostart':
       return setAutostart(context, step);
     case 'resize':

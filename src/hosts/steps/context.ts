@@ -1,4 +1,5 @@
 import type { Libvirt } from '../../libvirt/libvirt.ts';
+import type { DomainEvents } from '../domain-events.ts';
 import type { HostFacts } from '../host-facts.ts';
 
 export type DomainRef = Awaited<ReturnType<Libvirt['domains']['byUuid']>>;
@@ -9,9 +10,10 @@ export type StoredVolume = Awaited<ReturnType<Libvirt['volumes']['byName']>>;
 export interface StepContext {
   readonly client: Libvirt;
   readonly facts: HostFacts;
+  readonly events: DomainEvents;
   /** How long a guest may take to shut down. */
   readonly shutdownTimeoutMs: number;
-  /** `allowed`: pull the plug of a guest that does not shut down in time. */
+  /** `allowed`: pull the plug of a guest that does not shut down in time. A step may say otherwise. */
   readonly force: 'never' | 'allowed';
   /** How long the copy of an image may take. */
   readonly copyTimeoutMs: number;

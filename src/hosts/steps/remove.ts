@@ -1,7 +1,7 @@
 import type { RemoveStep, RestoreStep } from '../../core/step.ts';
 import type { StepContext } from './context.ts';
 import { requireOwned, writeMark } from './owned.ts';
-import { shutDown } from './power.ts';
+import { shutDown } from './shut-down.ts';
 
 /** Shuts the VM down and leaves definition and disks under a tombstone. The mark comes last: it says that all is done. */
 export async function remove(context: StepContext, step: RemoveStep): Promise<void> {

@@ -9,16 +9,17 @@ import { requireOwned } from './owned.ts';
 const KIB_PER_MIB = 1024;
 
 /**
- * Gives the definition its new size, and the running VM as much of it as it takes at once: what it does not take shows
- * as pending restart. Growing raises the maximum first, shrinking lowers it last.
+ * Gives the VM its new size: what runs and the definition in one call, so that nothing can come between the two, or the
+ * definition alone where the running VM does not take it; that then shows as pending restart. Growing raises the maximum
+ * first, shrinking lowers it last.
  */
 export async function resize(context: StepContext, step: ResizeStep): Promise<void> {
   const { domain, definition } = await requireOwned(context, step, ['ready']);
-  const from = sizeOf(definition);
   const { to } = step;
-  await resizeMemory(context, domain, from, to);
-  await resizeVcpus(context, domain, to.vcpus);
-  if ((await context.client.domains.state(domain)).state === 'running') await resizeLive(context, domain, to);
+  const running = (await context.client.domains.state(domain)).state === 'running';
+  const target = { domain, running, from: sizeOf(definition) };
+  await resizeMemory(context, target, to);
+  await resizeVcpus(context, target, to);
   const after = await requireOwned(context, step, ['ready']);
   const left = sizeChange(after.definition, to);
   if (left === undefined) return;
@@ -28,47 +29,59 @@ export async function resize(context: StepContext, step: ResizeStep): Promise<vo
   );
 }
 
+interface Target {
+  readonly domain: DomainRef;
+  readonly running: boolean;
+  readonly from: Size;
+}
+
 async function resizeMemory(
   { client, progress }: StepContext,
-  domain: DomainRef,
-  from: Size,
+  { domain, running, from }: Target,
   to: Size,
 ): Promise<void> {
   progress('memory');
-  const max = () =>
-    client.domains.setMemory(domain, to.maxMemoryMiB * KIB_PER_MIB, { config: true, maximum: true });
-  const current = () => client.domains.setMemory(domain, to.memoryMiB * KIB_PER_MIB, { config: true });
-  if (to.maxMemoryMiB >= from.maxMemoryMiB) {
-    await max();
-    await current();
-  } else {
-    await current();
-    await max();
-  }
+  const set = (mib: number, flags: Parameters<typeof client.domains.setMemory>[2]) =>
+    client.domains.setMemory(domain, mib * KIB_PER_MIB, flags);
+  const max = () => set(to.maxMemoryMiB, { config: true, maximum: true });
+  const current = () => liveAndConfig(running, (flags) => set(to.memoryMiB, flags));
+  await inOrder(to.maxMemoryMiB >= from.maxMemoryMiB, max, current);
 }
 
-/** Lowering the maximum lowers the current number with it; raising it leaves the current one behind. */
+/** As we define a VM, its maximum is the number that it has. */
 async function resizeVcpus(
   { client, progress }: StepContext,
-  domain: DomainRef,
-  vcpus: number,
+  { domain, running, from }: Target,
+  { vcpus }: Size,
 ): Promise<void> {
   progress('vcpus');
-  await client.domains.setVcpus(domain, vcpus, { config: true, maximum: true });
-  await client.domains.setVcpus(domain, vcpus, { config: true });
+  const set = (flags: Parameters<typeof client.domains.setVcpus>[2]) =>
+    client.domains.setVcpus(domain, vcpus, flags);
+  const max = () => set({ config: true, maximum: true });
+  const current = () => liveAndConfig(running, set);
+  await inOrder(vcpus >= from.vcpus, max, current);
 }
 
-/** What the running VM refuses waits for its next start. */
-async function resizeLive({ client, progress }: StepContext, domain: DomainRef, to: Size): Promise<void> {
-  progress('the running VM');
-  await ifAllowed(client.domains.setMemory(domain, to.memoryMiB * KIB_PER_MIB, { live: true }));
-  await ifAllowed(client.domains.setVcpus(domain, to.vcpus, { live: true }));
+async function inOrder(
+  grows: boolean,
+  max: () => Promise<void>,
+  current: () => Promise<void>,
+): Promise<void> {
+  for (const change of grows ? [max, current] : [current, max]) await change();
 }
 
-async function ifAllowed(call: Promise<void>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    if (!(error instanceof LibvirtError)) throw error;
+/** libvirt does both or neither. */
+async function liveAndConfig(
+  running: boolean,
+  change: (flags: { live?: true; config: true }) => Promise<void>,
+): Promise<void> {
+  if (running) {
+    try {
+      return await change({ live: true, config: true });
+    } catch (error) {
+      // Refused for what runs; what is wrong with the definition shows below.
+      if (!(error instanceof LibvirtError)) throw error;
+    }
   }
+  await change({ config: true });
 }

@@ -31,9 +31,9 @@ describe('resize', () => {
     const wanted = web({ ...large, vcpus: 6, memoryMiB: 5120 }, 'on');
     expect(await bench.converge(wanted)).toEqual(['resize web']);
     const host = await bench.observe();
-    expect(ours(host).live).toEqual({ ...large, memoryMiB: 5120 });
+    expect(ours(host).live).toEqual({ ...large, maxVcpus: 4, memoryMiB: 5120 });
     expect(pendingRestarts(wanted.vms, { hosts: new Map([['a', host]]) })).toEqual([
-      { host: 'a', vm: 'web', reason: 'vcpus 4 -> 6' },
+      { host: 'a', vm: 'web', reason: 'vcpus 4 -> 6', restart: 'never' },
     ]);
   });
 
