@@ -38,8 +38,8 @@ function printPlan(judged: Judged, issues: readonly Issue[]): void {
 
 function planJson(judged: Judged, issues: readonly Issue[]): unknown {
   if (!judged.ok) return { v: 1, accepted: false, issues };
-  const { plan, pendingRestart } = judged.assessment;
-  const { steps, held, confirmation } = plan;
+  const { pendingRestart } = judged.assessment;
+  const { steps, held, confirmation } = judged.assessment.plan;
   const unknown = [...judged.observed.hosts.values()].filter((host) => host.kind === 'unknown');
   return {
     v: 1,

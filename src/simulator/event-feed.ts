@@ -17,6 +17,8 @@ interface Subscription {
 
 /** Brings a host's events to the connections that want them. */
 export class EventFeed {
+  /** What happens is told to nobody, as when events are lost. */
+  isMute = false;
   #subscriptions: readonly Subscription[] = [];
   #nextId = 0;
 
@@ -64,6 +66,7 @@ export class EventFeed {
   }
 
   #listeners(eventId: number, { uuid }: DomainRef): readonly Subscription[] {
+    if (this.isMute) return [];
     return this.#subscriptions.filter(
       (subscription) =>
         subscription.eventId === eventId && (subscription.uuid === undefined || subscription.uuid === uuid),

@@ -9,6 +9,10 @@ const HOSTS = ['a', 'b', 'c'];
 /** Few, so that what git wants and what the hosts have meet often. */
 const NAMES = ['web', 'db', 'log'];
 
+function isBefore(name: string, other: string): boolean {
+  return NAMES.indexOf(name) < NAMES.indexOf(other);
+}
+
 const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
   fc
     .record({
@@ -18,8 +22,14 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
       autostart: fc.boolean(),
       protect: fc.boolean(),
       vcpus: fc.constantFrom(2, 4),
+      restart: fc.constantFrom('never' as const, 'allowed' as const),
+      force: fc.constantFrom('never' as const, 'allowed' as const),
+      others: fc.subarray(NAMES),
     })
-    .map(desiredVm),
+    // No circles: a VM depends on those alone that are named before it.
+    .map(({ others, ...vm }) =>
+      desiredVm({ ...vm, dependsOn: others.filter((other) => isBefore(other, vm.name)) }),
+    ),
   { selector: ({ name }) => name },
 );
 
@@ -35,12 +45,14 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
       state: fc.constantFrom('ready' as const, 'building' as const, 'tombstone' as const),
       cluster: fc.constantFrom(CLUSTER, CLUSTER, CLUSTER, 'other'),
       protect: fc.boolean(),
+      force: fc.constantFrom('never' as const, 'allowed' as const),
+      dependsOn: fc.subarray(NAMES, { minLength: 1 }),
       due: purgeAfter,
       complete: fc.boolean(),
     })
-    .map(({ state, cluster, protect, due, complete }) => ({
-      ...mark({ state, cluster, protect, uuid }, name),
-      ...(state === 'tombstone' && {
+    .map(({ due, complete, ...rest }) => ({
+      ...mark({ ...rest, uuid }, name),
+      ...(rest.state === 'tombstone' && {
         removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead', complete },
       }),
     }));
@@ -64,10 +76,18 @@ const vm: fc.Arbitrary<ObservedVm> = identity.chain(({ name, uuid }) =>
       ),
       persistent: fc.constantFrom(true, true, true, false),
       autostart: fc.boolean(),
+      run: fc.nat(9),
+      live: fc.record({
+        vcpus: fc.constantFrom(1, 2, 4),
+        maxVcpus: fc.constantFrom(4, 8),
+        memoryMiB: fc.constantFrom(1024, 2048),
+        maxMemoryMiB: fc.constantFrom(2048, 4096),
+      }),
       found: fc.option(marksOf(name, uuid), { freq: 5, nil: undefined }),
     })
-    .map(({ found, ...rest }) => {
-      const { mark: _, ...bare } = observedVm({ name, uuid, ...rest });
+    .map(({ found, run, live, ...rest }) => {
+      const runs = rest.power === 'running' ? { run, live } : {};
+      const { mark: _, ...bare } = observedVm({ name, uuid, ...rest, ...runs });
       return found === undefined
         ? { ...bare, markError: 'our mark lacks "state"' }
         : { ...bare, mark: found };

@@ -27,6 +27,8 @@ const notDue = mark({
   state: 'tombstone',
   removed: { at: NOW.toISOString(), purgeAfter: '2026-03-08T12:00:00.000Z', commit: 'dead', complete: true },
 });
+/** As it runs where nothing is pending. */
+const small = { vcpus: 2, maxVcpus: 2, memoryMiB: 2048, maxMemoryMiB: 4096 };
 const otherCluster = mark({ cluster: 'other' });
 const removed = observedVm({ power: 'shutoff', autostart: false, mark: tombstone });
 
@@ -312,6 +314,41 @@ const inGit: readonly Row[] = [
     hosts: on(observedVm({ live: { vcpus: 1, maxVcpus: 1, memoryMiB: 1024, maxMemoryMiB: 1024 } })),
   },
   {
+    name: 'restarts a VM that only runs with another size, where git allows it',
+    git: [desiredVm({ restart: 'allowed' })],
+    hosts: on(observedVm({ run: 7, live: { ...small, vcpus: 1 } })),
+    steps: ['restart web on a'],
+  },
+  {
+    name: 'restarts a VM after a resize that it cannot take as it runs',
+    git: [desiredVm({ restart: 'allowed', vcpus: 4 })],
+    hosts: on(observedVm({ run: 7, live: small })),
+    steps: ['resize web on a', 'restart web on a'],
+  },
+  {
+    name: 'restarts no VM that takes its new size as it runs',
+    git: [desiredVm({ restart: 'allowed', vcpus: 4 })],
+    hosts: on(observedVm({ run: 7, live: { ...small, maxVcpus: 4 } })),
+    steps: ['resize web on a'],
+  },
+  {
+    name: 'restarts no VM whose power is a matter of people',
+    git: [desiredVm({ restart: 'allowed', power: 'manual' })],
+    hosts: on(observedVm({ run: 7, live: { ...small, vcpus: 1 } })),
+  },
+  {
+    name: 'stops a VM that is to be off and is paused: the step knows what can be done',
+    git: [desiredVm({ power: 'off' })],
+    hosts: on(observedVm({ power: 'paused' })),
+    steps: ['stop web on a'],
+  },
+  {
+    name: 'marks a VM anew when force has changed: its removal will have to know',
+    git: [desiredVm({ force: 'never' })],
+    hosts: on(observedVm()),
+    steps: ['mark web on a'],
+  },
+  {
     name: 'creates nothing where the base image is missing',
     git: [desiredVm()],
     hosts: [knownHost('a', [], { volumes: new Map() })],
@@ -491,6 +528,19 @@ describe('plan', () => {
   it('finishes an unfinished VM under the MAC addresses that it has already', () => {
     const step = only(planFor([desiredVm()], on(building)).steps, 'create');
     expect(step).toMatchObject({ resume: true, macs: building.macs });
+  });
+
+  it('removes by the force that git last had for the VM', () => {
+    const found = observedVm({ mark: mark({ force: 'never' }) });
+    expect(only(planFor([], on(found)).steps, 'remove')).toMatchObject({ force: 'never' });
+    const [stop] = planFor([desiredVm({ force: 'allowed', power: 'off' })], on(found)).steps.slice(-1);
+    expect(stop).toMatchObject({ kind: 'stop', force: 'allowed' });
+  });
+
+  it('says of a start that it goes on where the memory was saved', () => {
+    const found = observedVm({ power: 'shutoff', managedSave: true });
+    const { reason } = only(planFor([desiredVm()], on(found)).steps, 'start');
+    expect(reason).toBe('shut off, and power is on in git; its memory was saved: it goes on where it was');
   });
 
   it('says which disk stands in the way of a purge, and where', () => {

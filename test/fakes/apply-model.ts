@@ -52,14 +52,15 @@ function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
 }
 
 /** What runs with the size that the definition has by now. */
-function runningAnew({ run: _, live: __, ...vm }: ObservedVm): ObservedVm {
+function runningAnew(vm: ObservedVm): ObservedVm {
   const { vcpus, memoryMiB, maxMemoryMiB } = vm;
   const live = { vcpus, memoryMiB, maxMemoryMiB, maxVcpus: vcpus };
   return { ...vm, power: 'running', run: 100, live, managedSave: false };
 }
 
-function off({ run: _, live: __, ...vm }: ObservedVm): ObservedVm {
-  return { ...vm, power: 'shutoff' };
+function off(vm: ObservedVm): ObservedVm {
+  const { run: _run, live: _live, ...rest } = vm;
+  return { ...rest, power: 'shutoff' };
 }
 
 function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge' }>): ObservedVm {

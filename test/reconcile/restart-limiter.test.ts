@@ -18,6 +18,21 @@ function startedAt(...seconds: readonly number[]): boolean[] {
 }
 
 describe('the restart limiter', () => {
+  it('lets a VM be restarted once for a reason, until a plan restarts it no more', () => {
+    const limiter = createRestartLimiter();
+    const restart: Step = { ...start, kind: 'restart', reason: 'vcpus 1 -> 2', run: 1 };
+    const pass = (...steps: readonly Step[]) => {
+      const limited = limiter.limit({ steps, held: [] }, NOW);
+      limiter.remember(limited.steps, NOW);
+      return limited;
+    };
+    expect(pass(restart).held).toEqual([]);
+    expect(pass({ ...restart, run: 2 }).held).toMatchObject([{ because: 'restarts', kind: 'restart' }]);
+    expect(pass({ ...restart, reason: 'vcpus 1 -> 4' }).held).toEqual([]);
+    pass();
+    expect(pass(restart).held).toEqual([]);
+  });
+
   it.each([
     { name: 'lets three starts pass', at: [0, 1, 2], made: [true, true, true] },
     { name: 'lets the fourth wait for 30 s', at: [0, 1, 2, 31, 33], made: [true, true, true, false, true] },

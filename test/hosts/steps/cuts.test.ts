@@ -46,6 +46,13 @@ const STORIES: readonly Story[] = [
     end: 'ready',
   },
   {
+    kind: 'restart',
+    what: 'after a resize',
+    before: [web({ power: 'on', restart: 'allowed' })],
+    desired: web({ power: 'on', restart: 'allowed', vcpus: 4, maxMemoryMiB: 8192 }),
+    end: 'ready',
+  },
+  {
     kind: 'purge',
     what: 'on its date',
     before: [web(), desiredState()],

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MARK_NAMESPACE } from '../../../src/core/mark.ts';
 import type { Step } from '../../../src/core/step.ts';
 import { CLUSTER, desiredState, desiredVm, mark } from '../../builders.ts';
@@ -80,6 +80,106 @@ describe('start and stop', () => {
   });
 });
 
+describe('shutting down', () => {
+  /** How libvirt was asked: `agent`, `acpi`, or `destroy`. */
+  function listenToCalls(): string[] {
+    const calls: string[] = [];
+    const { domains } = bench.host;
+    const shutdown = domains.shutdown.bind(domains);
+    vi.spyOn(domains, 'shutdown').mockImplementation((domain, flags) => {
+      calls.push(flags === 2 ? 'agent' : 'acpi');
+      shutdown(domain, flags);
+    });
+    return calls;
+  }
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('asks the agent where there is one', async () => {
+    await bench.apply([start]);
+    bench.host.runAgent('web');
+    bench.host.ignoreShutdown('web');
+    const calls = listenToCalls();
+    await bench.apply([stop]);
+    expect(calls).toEqual(['agent']);
+    expect(bench.host.isRunning('web')).toBe(false);
+  });
+
+  it('presses the power button where the agent is there and fails', async () => {
+    await bench.apply([start]);
+    bench.host.runAgent('web');
+    bench.host.intercept = (_host, name) => {
+      // The agent hangs up between the look and the call.
+      if (name === 'domainShutdownFlags') bench.host.runAgent('web', false);
+      return 'pass';
+    };
+    const calls = listenToCalls();
+    await bench.apply([stop]);
+    expect(calls).toEqual(['agent', 'acpi']);
+    expect(bench.host.isRunning('web')).toBe(false);
+  });
+
+  it('looks by itself, in the end, when the event of the end is lost', async () => {
+    await bench.apply([start]);
+    bench.host.events.isMute = true;
+    try {
+      await bench.apply([stop]);
+    } finally {
+      bench.host.events.isMute = false;
+    }
+    expect(bench.host.isRunning('web')).toBe(false);
+  });
+
+  it.each(['stop', 'remove'] as const)(
+    '%s leaves a paused guest as it is, which cannot shut down, and says so',
+    async (kind) => {
+      const { domains } = await bench.libvirt();
+      await domains.start(await domains.byName('web'), { paused: true });
+      const step = kind === 'stop' ? stop : remove;
+      await expect(bench.apply([step])).rejects.toMatchObject({
+        code: 'E_GUEST_DEAF',
+        message: expect.stringMatching(/^web on a is paused, .*virsh resume.*force: allowed/),
+      });
+      expect(ours(await bench.observe())).toMatchObject({ power: 'paused', mark: { state: 'ready' } });
+    },
+  );
+
+  it('does by the force of the VM, whatever the config says', async () => {
+    await bench.apply([start]);
+    bench.host.ignoreShutdown('web');
+    await bench.apply([{ ...stop, force: 'allowed' }]);
+    expect(bench.host.isRunning('web')).toBe(false);
+  });
+});
+
+describe('restart', () => {
+  const runOf = async () => ours(await bench.observe()).run ?? 0;
+
+  it('shuts the VM down and starts it; a second time it is left alone', async () => {
+    await bench.apply([start]);
+    const restart: Step = { ...base, kind: 'restart', run: await runOf() };
+    expect(await changesOf(restart)).toEqual(['domainShutdownFlags', 'domainCreateWithFlags']);
+    const run = await runOf();
+    expect(run).not.toBe(restart.run);
+    expect(await changesOf(restart)).toEqual([]);
+    expect(await runOf()).toBe(run);
+  });
+
+  it('starts a VM that is off: an earlier try was cut short', async () => {
+    expect(await changesOf({ ...base, kind: 'restart', run: 7 })).toEqual(['domainCreateWithFlags']);
+  });
+
+  it('keeps a guest running that does not listen, and says so', async () => {
+    await bench.apply([start]);
+    bench.host.ignoreShutdown('web');
+    const run = await runOf();
+    await expect(bench.apply([{ ...base, kind: 'restart', run }])).rejects.toMatchObject({
+      code: 'E_TIMEOUT',
+      message: expect.stringContaining('It runs on, as force is never'),
+    });
+    expect(await runOf()).toBe(run);
+  });
+});
+
 describe('autostart', () => {
   it('is switched on and off', async () => {
     await bench.apply([{ ...base, kind: 'autostart', enabled: true }]);
@@ -151,6 +251,13 @@ describe('remove and restore', () => {
 
 describe('force: allowed', () => {
   const forced = useBench({ settings: { force: 'allowed' } });
+
+  it('leaves a guest running whose VM says never', async () => {
+    await forced.converge(desiredState([desiredVm()]));
+    forced.host.ignoreShutdown('web');
+    await expect(forced.apply([{ ...stop, force: 'never' }])).rejects.toMatchObject({ code: 'E_TIMEOUT' });
+    expect(forced.host.isRunning('web')).toBe(true);
+  });
 
   it('pulls the plug of a guest that does not listen', async () => {
     await forced.converge(desiredState([desiredVm()]));

@@ -46,6 +46,36 @@ describe('resize', () => {
     expect(pendingRestarts(web(large, 'on').vms, { hosts: new Map([['a', host]]) })).toEqual([]);
   });
 
+  it('restarts the VM where git allows it, and then shows nothing pending', async () => {
+    const allowed = desiredState([desiredVm({ ...large, autostart: false, restart: 'allowed' })]);
+    await bench.converge(web(small, 'on'));
+    expect(await bench.converge(allowed)).toEqual(['resize web', 'restart web']);
+    const host = await bench.observe();
+    expect(ours(host)).toMatchObject({ power: 'running', live: { ...large, maxVcpus: 4 } });
+    expect(pendingRestarts(allowed.vms, { hosts: new Map([['a', host]]) })).toEqual([]);
+  });
+
+  it('leaves nothing behind that runs without being defined so, where it is cut short', async () => {
+    await bench.converge(web(large, 'on'));
+    const { steps } = await bench.plan(web({ ...large, memoryMiB: 2048 }, 'on'));
+    bench.host.intercept = (_host, name) => (name === 'domainSetVcpusFlags' ? 'drop-connection' : 'pass');
+    await expect(bench.apply(steps)).rejects.toMatchObject({ code: 'E_OUTCOME_UNKNOWN' });
+    bench.host.intercept = undefined;
+    const found = ours(await bench.observe());
+    expect(found.live?.memoryMiB).toBe(found.memoryMiB);
+  });
+
+  it('goes on where the memory of a VM was saved, with the old size, and shows the new one as pending', async () => {
+    await bench.converge(web(small, 'on'));
+    const { domains } = await bench.libvirt();
+    await domains.managedSave(await domains.byName('web'));
+    expect(ours(await bench.observe())).toMatchObject({ power: 'shutoff', managedSave: true });
+    expect(await bench.converge(web(large, 'on'))).toEqual(['resize web', 'start web']);
+    const host = await bench.observe();
+    expect(ours(host)).toMatchObject({ managedSave: false, live: { vcpus: 1, maxMemoryMiB: 2048 } });
+    expect(pendingRestarts(web(large, 'on').vms, { hosts: new Map([['a', host]]) })).toHaveLength(1);
+  });
+
   it('is safe to repeat', async () => {
     await bench.converge(web(small, 'on'));
     const { steps } = await bench.plan(web(large, 'on'));
