@@ -43,16 +43,20 @@ function startOrder(starts: ReadonlyMap<string, StartLike[]>, { vms }: DesiredSt
 function stopOrder(stops: ReadonlyMap<string, StopLike[]>, { vms }: DesiredState): Map<Step, string[]> {
   const waitsFor = new Map<string, Set<string>>();
   for (const name of [...stops.keys()].toSorted()) {
-    const [step] = stops.get(name) ?? [];
-    const dependsOn = vms.get(name)?.dependsOn ?? (step?.kind === 'remove' ? step.mark.dependsOn : undefined);
-    for (const other of dependsOn ?? []) {
+    const marked = (stops.get(name) ?? []).flatMap((step) =>
+      step.kind === 'remove' ? (step.mark.dependsOn ?? []) : [],
+    );
+    for (const other of vms.get(name)?.dependsOn ?? marked.toSorted()) {
       if (!stops.has(other) || other === name || reaches(waitsFor, name, other)) continue;
       waitsFor.set(other, (waitsFor.get(other) ?? new Set()).add(name));
     }
   }
   const after = new Map<Step, string[]>();
   for (const [name, dependants] of waitsFor) {
-    const ids = [...dependants].flatMap((dependant) => stops.get(dependant) ?? []).map(stepId);
+    const ids = [...dependants]
+      .flatMap((dependant) => stops.get(dependant) ?? [])
+      .map(stepId)
+      .toSorted();
     for (const step of stops.get(name) ?? []) after.set(step, ids);
   }
   return after;

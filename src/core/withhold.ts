@@ -18,7 +18,13 @@ export function withhold(plan: Plan, objection: Objection): Plan {
   return {
     ...plan,
     steps: plan.steps.filter((step) => !held.has(step)),
-    held: [...plan.held, ...[...held].map(([step, { because, reason }]) => holdBack(step, because, reason))],
+    held: [
+      ...plan.held,
+      ...plan.steps.flatMap((step) => {
+        const why = held.get(step);
+        return why === undefined ? [] : [holdBack(step, why.because, why.reason)];
+      }),
+    ],
   };
 }
 

@@ -71,9 +71,9 @@ describe('dependsOn', () => {
     const { steps, held } = planFor([proxy, web, db], here, found);
     expect(inWords(steps)).toEqual([]);
     const waiting = held.filter(({ because }) => because === 'dependency');
-    expect(inWords(waiting)).toEqual(['start web on a', 'start proxy on a']);
-    expect(waiting[0]?.reason).toMatch(why);
-    expect(waiting[0]?.reason).toMatch(/^depends on db on b: /);
+    expect(inWords(waiting)).toEqual(['start proxy on a', 'start web on a']);
+    expect(waiting[1]?.reason).toMatch(why);
+    expect(waiting[1]?.reason).toMatch(/^depends on db on b: /);
   });
 
   it.each(['off', 'manual'] as const)('orders nothing where the dependency has power: %s', (power) => {
