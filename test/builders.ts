@@ -1,4 +1,4 @@
-import type { DesiredState, DesiredVm, HostPolicy, Policy } from '../src/core/desired.ts';
+import type { DesiredState, DesiredVm, HostPolicy, NewVm, Policy } from '../src/core/desired.ts';
 import { vmUuid } from '../src/core/identity.ts';
 import type { Mark } from '../src/core/mark.ts';
 import type {
@@ -15,10 +15,11 @@ import { type Held, type RemoveStep, type Step, subjectOf, type VmStep } from '.
 export const GIB = 1024 ** 3;
 export const CLUSTER = 'lab';
 export const NOW = new Date('2026-03-01T12:00:00.000Z');
+const STRANGER_UUID = '11111111-2222-4333-8444-555555555555';
 export const COMMIT = 'c0ffee0000000000000000000000000000000001';
 
 /** A sound VM `web` on host `a`, with no data disk. */
-export function desiredVm(overrides: Partial<DesiredVm> = {}): DesiredVm {
+export function desiredVm(overrides: Partial<NewVm> = {}): NewVm {
   const name = overrides.name ?? 'web';
   return {
     name,
@@ -44,9 +45,17 @@ export function desiredVm(overrides: Partial<DesiredVm> = {}): DesiredVm {
     restart: 'never',
     dependsOn: [],
     protect: false,
+    drift: 'heal',
     source: { file: 'manifests/web.yaml', line: 4 },
     ...overrides,
   };
+}
+
+/** `web` as a person declares it who had it before: by the uuid of `stranger`, with all its disks. */
+export function adoptedVm(overrides: Partial<DesiredVm> = {}): DesiredVm {
+  const { bootDisk: _, ...rest } = desiredVm();
+  const disk = { target: 'vda', pool: 'default', volume: 'web-vda.qcow2', sizeGiB: 2 };
+  return { ...rest, uuid: STRANGER_UUID, dataDisks: [disk], nics: [], ...overrides };
 }
 
 export function hostPolicy(name: string, overrides: Partial<HostPolicy> = {}): HostPolicy {
@@ -125,7 +134,7 @@ export function observedVm(overrides: Partial<ObservedVm> = {}): ObservedVm {
 /** The same VM without our mark. */
 export function stranger(overrides: Partial<ObservedVm> = {}): ObservedVm {
   const { mark: _, ...rest } = observedVm({ name: 'theirs', ...overrides });
-  return { ...rest, uuid: overrides.uuid ?? '11111111-2222-4333-8444-555555555555' };
+  return { ...rest, uuid: overrides.uuid ?? STRANGER_UUID };
 }
 
 export function pool(overrides: Partial<ObservedPool> = {}): ObservedPool {

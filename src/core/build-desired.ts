@@ -84,13 +84,15 @@ function assemble(vms: readonly DeclaredVm[], cluster: Cluster, hosts: ReadonlyS
 }
 
 function desiredVm({ file, host, node, spec }: DeclaredVm, cluster: Cluster): DesiredVm {
-  const name = spec?.image ?? cluster.defaults?.image;
-  const image = name === undefined ? undefined : cluster.images?.[name];
-  if (spec === undefined || host === undefined || name === undefined || image === undefined) {
-    throw new Error(`no issues, and yet a VM in ${file} is not complete`);
-  }
   const source = { file, line: placeOf(node, ['name']).line };
-  return resolveVm(spec, { host, source, image: { name, ...image } }, cluster);
+  if (spec !== undefined && host !== undefined) {
+    if (spec.uuid !== undefined) return resolveVm(spec, { host, source }, cluster);
+    const name = spec.image ?? cluster.defaults?.image;
+    const image = name === undefined ? undefined : cluster.images?.[name];
+    if (name !== undefined && image !== undefined)
+      return resolveVm(spec, { host, source, image: { name, ...image } }, cluster);
+  }
+  throw new Error(`no issues, and yet a VM in ${file} is not complete`);
 }
 
 /** Undefined where cluster.yaml would have to say it and cannot be read. */

@@ -1,7 +1,7 @@
-import type { DesiredState, DesiredVm, HostPolicy } from './desired.ts';
+import type { BootDisk, DesiredState, DesiredVm, HostPolicy } from './desired.ts';
 import type { KnownHost, ObservedDisk, ObservedPool, ObservedState, ObservedVm } from './observed.ts';
 import { volumeKey } from './observed.ts';
-import type { Plan } from './step.ts';
+import type { Plan, StepKind } from './step.ts';
 
 const GIB = 1024 ** 3;
 
@@ -41,28 +41,34 @@ interface Load {
  */
 export function measureCapacity(desired: DesiredState, observed: ObservedState, plan: Plan): HostCapacity[] {
   const byHost = groupByHost(desired);
-  const leaving = new Set(
-    plan.steps.flatMap((step) =>
-      step.kind === 'remove' || step.kind === 'purge' ? [`${step.host}/${step.uuid}`] : [],
-    ),
-  );
+  const leaving = uuidsOf(plan, ['remove', 'purge']);
+  const joining = uuidsOf(plan, ['adopt']);
   return [...observed.hosts.values()].flatMap((host) => {
     const policy = desired.hosts.get(host.name);
     if (host.kind === 'unknown' || policy === undefined) return [];
-    return measureHost(host, policy, { desired, wanted: byHost.get(host.name) ?? [], leaving });
+    return measureHost(host, policy, { desired, wanted: byHost.get(host.name) ?? [], leaving, joining });
   });
+}
+
+/** `HOST/UUID` of the VMs for which the plan has such steps. */
+function uuidsOf({ steps }: Plan, kinds: readonly StepKind[]): ReadonlySet<string> {
+  return new Set(
+    steps.flatMap((step) => ('vm' in step && kinds.includes(step.kind) ? [`${step.host}/${step.uuid}`] : [])),
+  );
 }
 
 interface Wanted {
   readonly desired: DesiredState;
   readonly wanted: readonly DesiredVm[];
-  /** `HOST/UUID` of what the plan takes away. */
+  /** `HOST/UUID` of what the plan takes away, and of what it adopts. */
   readonly leaving: ReadonlySet<string>;
+  readonly joining: ReadonlySet<string>;
 }
 
 function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): HostCapacity {
   const { cluster, vms } = context.desired;
-  const isOurs = (vm: ObservedVm) => vm.mark?.cluster === cluster;
+  const isOurs = (vm: ObservedVm) =>
+    vm.mark?.cluster === cluster || context.joining.has(`${host.name}/${vm.uuid}`);
   const isPromised = (vm: ObservedVm) => {
     const wanted = vms.get(vm.name);
     return isOurs(vm) && vm.mark?.state === 'ready' && wanted?.host === host.name && wanted.power !== 'off';
@@ -154,9 +160,13 @@ function wholeSize({ capacity = 0, physical = 0 }: ObservedDisk): number {
 /** Bytes of the VM's disks in that pool, at full size. `host`: where the size of its image is known. */
 export function volumeBytes(pool: string, vm: DesiredVm, host: KnownHost | undefined): number {
   const { bootDisk, dataDisks } = vm;
-  const image = host?.volumes.get(volumeKey({ pool: bootDisk.image.pool, name: bootDisk.image.volume }));
-  const boot = bootDisk.pool === pool ? Math.max((bootDisk.sizeGiB ?? 0) * GIB, image?.capacity ?? 0) : 0;
+  const boot = bootDisk?.pool === pool ? bootBytes(bootDisk, host) : 0;
   return dataDisks.filter((disk) => disk.pool === pool).reduce((sum, disk) => sum + disk.sizeGiB * GIB, boot);
+}
+
+function bootBytes({ image, sizeGiB = 0 }: BootDisk, host: KnownHost | undefined): number {
+  const volume = host?.volumes.get(volumeKey({ pool: image.pool, name: image.volume }));
+  return Math.max(sizeGiB * GIB, volume?.capacity ?? 0);
 }
 
 function groupByHost(desired: DesiredState): Map<string, DesiredVm[]> {

@@ -6,7 +6,7 @@ import { hostnameOf } from './resolve-vm.ts';
 
 /** Something that only one VM may have. */
 interface Claim {
-  readonly what: 'name' | 'hostname' | 'ipaddress' | 'mac';
+  readonly what: 'name' | 'uuid' | 'hostname' | 'ipaddress' | 'mac';
   readonly value: string;
   readonly file: string;
   readonly place: Place;
@@ -27,16 +27,24 @@ export function checkDuplicates(vms: readonly DeclaredVm[]): Issue[] {
 }
 
 function claimsOf({ file, node, sound }: DeclaredVm): Claim[] {
-  const { name, ipaddress, mac } = sound;
+  const { name, uuid, ipaddress } = sound;
   const hostname = name === undefined ? sound.hostname : hostnameOf({ name, hostname: sound.hostname });
   const vm = vmLabel(node);
-  const claim = (what: Claim['what'], value: string | undefined): Claim[] =>
-    value === undefined ? [] : [{ what, value, file, vm, place: placeOf(node, [what]) }];
+  const claim = (
+    what: Claim['what'],
+    value: string | undefined,
+    path: readonly (string | number)[] = [what],
+  ): Claim[] => (value === undefined ? [] : [{ what, value, file, vm, place: placeOf(node, path) }]);
+  const cards = (sound.networks ?? []).flatMap(({ mac }, index) =>
+    claim('mac', mac?.toLowerCase(), ['networks', index, 'mac']),
+  );
   return [
     ...claim('name', name),
+    ...claim('uuid', uuid?.toLowerCase()),
     ...claim('hostname', hostname?.toLowerCase()),
     ...claim('ipaddress', ipaddress),
-    ...claim('mac', mac?.toLowerCase()),
+    ...claim('mac', sound.mac?.toLowerCase()),
+    ...cards,
   ];
 }
 

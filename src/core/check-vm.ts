@@ -1,4 +1,5 @@
 import { type AddressRange, addressProblem } from './address-range.ts';
+import { checkAdopted, checkNetworks } from './check-adopted.ts';
 import type { Cluster } from './cluster.ts';
 import type { Issue } from './issue.ts';
 import { nodeAt, placeOf } from './located.ts';
@@ -23,6 +24,8 @@ export function checkVm(vm: DeclaredVm, { cluster, ranges, hostAddresses }: Surr
     ...diskIssues(vm),
     ...imageIssues(vm, cluster),
     ...poolIssues(vm, cluster),
+    ...checkAdopted(vm, cluster.cluster),
+    ...checkNetworks(vm),
     ...volumeIssues(vm, cluster),
     ...addressIssues(vm, ranges, hostAddresses),
   ];
@@ -50,7 +53,10 @@ function imageIssues(vm: DeclaredVm, { defaults, images }: Partial<Cluster>): Is
   const { image } = vm.sound;
   if (image === undefined) {
     const isSaid =
-      nodeAt(vm.node, ['image']) !== undefined || defaults === undefined || defaults.image !== undefined;
+      nodeAt(vm.node, ['image']) !== undefined ||
+      nodeAt(vm.node, ['uuid']) !== undefined ||
+      defaults === undefined ||
+      defaults.image !== undefined;
     if (isSaid) return [];
     const hint = 'give the VM one, or write defaults: {image: NAME} in cluster.yaml';
     return [issueOf(vm, 'image', 'missing, and cluster.yaml has no default', hint)];

@@ -58,6 +58,10 @@ const defaultsSchema = z
         .describe(
           "Whether the plug is pulled of VMs that do not shut down in time. Absent: as the operator's configuration says.",
         ),
+      drift: field
+        .oneOf(['heal', 'report'])
+        .optional()
+        .describe('What is done where somebody changes a VM on its host. Absent: heal.'),
       reserve: reserveSchema.optional(),
       ratio: ratioSchema.optional(),
     },

@@ -43,7 +43,7 @@ export type ForcePolicy = 'never' | 'allowed';
 export interface DesiredVm {
   readonly name: string;
   readonly host: string;
-  /** UUID v5 of (cluster, name). */
+  /** UUID v5 of (cluster, name); of a VM that was there before, its own, as git gives it. */
   readonly uuid: string;
   readonly hostname: string;
   readonly ipaddress: string;
@@ -51,7 +51,8 @@ export interface DesiredVm {
   readonly vcpus: number;
   readonly memoryMiB: number;
   readonly maxMemoryMiB: number;
-  readonly bootDisk: BootDisk;
+  /** Made of an image when the VM is created. Absent: it was there before, and all its disks are `dataDisks`. */
+  readonly bootDisk?: BootDisk;
   readonly dataDisks: readonly DataDisk[];
   readonly nics: readonly Nic[];
   /** `manual`: a person starts and stops it; the operator only creates and removes it. */
@@ -68,8 +69,25 @@ export interface DesiredVm {
   readonly dependsOn: readonly string[];
   /** Its removal always waits for a confirmation. */
   readonly protect: boolean;
+  /** What is done where the host changes it: put back as it is in git, or only reported. */
+  readonly drift: DriftPolicy;
   /** Where it stands in the repository. */
   readonly source: { readonly file: string; readonly line: number };
+}
+
+export type DriftPolicy = 'heal' | 'report';
+
+/** A VM that can be made from nothing. */
+export type NewVm = DesiredVm & { readonly bootDisk: BootDisk };
+
+/** Not one that was there before: nobody could make its disks again. */
+export function canBeMade(vm: DesiredVm): vm is NewVm {
+  return vm.bootDisk !== undefined;
+}
+
+/** All its disks that git declares, the one that it boots from first. */
+export function disksOf({ bootDisk, dataDisks }: DesiredVm): readonly (BootDisk | DataDisk)[] {
+  return bootDisk === undefined ? dataDisks : [bootDisk, ...dataDisks];
 }
 
 export interface BootDisk {

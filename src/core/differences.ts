@@ -1,4 +1,4 @@
-import type { DesiredVm } from './desired.ts';
+import { type DesiredVm, disksOf } from './desired.ts';
 import type { ObservedDisk, ObservedVm } from './observed.ts';
 import { change } from './size.ts';
 import type { Held } from './step.ts';
@@ -9,7 +9,7 @@ export function differences(vm: DesiredVm, found: ObservedVm): Held[] {
     ...vm.nics.map(({ mac }) => macChange(mac, found)),
     ...diskChanges(vm, found),
     ...found.disks
-      .filter(({ target }) => target === vm.bootDisk.target)
+      .filter(({ target }) => target === vm.bootDisk?.target)
       .map((disk) => bootDiskChange(vm, disk)),
     ...droppedDisks(vm, found),
   ].filter((text) => text !== undefined);
@@ -31,7 +31,7 @@ function macChange(mac: string | undefined, { macs }: ObservedVm): string | unde
 }
 
 function bootDiskChange({ bootDisk }: DesiredVm, { target, capacity }: ObservedDisk): string | undefined {
-  const { sizeGiB } = bootDisk;
+  const sizeGiB = bootDisk?.sizeGiB;
   return capacity === undefined || sizeGiB === undefined
     ? undefined
     : change(`${target} GiB`, capacity / 1024 ** 3, sizeGiB);
@@ -39,8 +39,8 @@ function bootDiskChange({ bootDisk }: DesiredVm, { target, capacity }: ObservedD
 
 /** Disks that we made and that git no longer names. */
 function droppedDisks(vm: DesiredVm, { mark }: ObservedVm): string[] {
-  const wanted = new Set([vm.bootDisk, ...vm.dataDisks].map(({ volume }) => volume));
-  const dropped = mark?.volumes.filter(({ name }) => !wanted.has(name)) ?? [];
+  const wanted = new Set(disksOf(vm).map(({ target }) => target));
+  const dropped = mark?.volumes.filter(({ target }) => !wanted.has(target)) ?? [];
   return dropped.map(({ name }) => `disk ${name} is not in git`);
 }
 

@@ -2,6 +2,7 @@ import type { Element } from '@xmldom/xmldom';
 import { errorMessage } from '../errors.ts';
 import { MARK_NAMESPACE, type Mark } from './mark.ts';
 import { readMark } from './mark-xml.ts';
+import type { ObservedDisk } from './observed.ts';
 import { attribute, elementAt, elementsAt, parseXml, textAt } from './xml.ts';
 
 /** What we read of a domain's definition. */
@@ -16,9 +17,10 @@ export interface DomainDefinition {
   readonly macs: readonly string[];
   readonly nics: readonly NicDefinition[];
   /** Disks proper: no CD-ROM, no floppy. */
-  readonly disks: readonly { readonly target: string; readonly file?: string }[];
+  readonly disks: readonly DefinedDisk[];
   readonly mark?: Mark;
   readonly markError?: string;
+  readonly hasCopiedMark?: true;
 }
 
 /** A network card. */
@@ -28,6 +30,8 @@ export interface NicDefinition {
   /** Absent: it is plugged into something other than a bridge, such as a libvirt network. */
   readonly bridge?: string;
 }
+
+export type DefinedDisk = Pick<ObservedDisk, 'target' | 'file' | 'isShared'>;
 
 /** Reads libvirt's XML of one domain. Throws where it is none. */
 export function parseDomain(xml: string): DomainDefinition {
@@ -75,21 +79,27 @@ function isDisk(element: Element): boolean {
   return (attribute(element, 'device') ?? 'disk') === 'disk';
 }
 
-function readDisk(element: Element): { target: string; file?: string } {
+function readDisk(element: Element): DefinedDisk {
   const file = attribute(elementAt(element, 'source'), 'file');
+  const isShared = ['readonly', 'shareable'].some((flag) => elementAt(element, flag) !== undefined);
   return {
     target: attribute(elementAt(element, 'target'), 'dev') ?? '',
     ...(file === undefined ? {} : { file }),
+    ...(isShared && { isShared }),
   };
 }
 
 /** virt-clone copies the whole of `<metadata>`: what is the clone's own must never be taken for the original's. */
-function readOurMark(domain: Element, uuid: string): { mark?: Mark; markError?: string } {
+function readOurMark(
+  domain: Element,
+  uuid: string,
+): Pick<DomainDefinition, 'mark' | 'markError' | 'hasCopiedMark'> {
   const element = elementsAt(domain, 'metadata', 'vm').find((vm) => vm.namespaceURI === MARK_NAMESPACE);
   if (element === undefined) return {};
   try {
     const mark = readMark(element);
-    return mark.uuid === uuid ? { mark } : { markError: `its mark is a copy of that of VM ${mark.uuid}` };
+    if (mark.uuid === uuid) return { mark };
+    return { markError: `its mark is a copy of that of VM ${mark.uuid}`, hasCopiedMark: true };
   } catch (error) {
     return { markError: errorMessage(error) };
   }

@@ -1,4 +1,4 @@
-import type { DesiredVm } from './desired.ts';
+import { disksOf, type NewVm } from './desired.ts';
 import { renderDisk, renderNic, renderRootPorts } from './device-xml.ts';
 import type { Mark } from './mark.ts';
 import { markForDefinition } from './mark-xml.ts';
@@ -17,8 +17,8 @@ export interface DomainPlace {
  * The libvirt definition of a new VM. UUID and MACs always stand in it: libvirt would otherwise make up new ones on
  * each define. The emulator does not: each host has its own.
  */
-export function renderDomain(vm: DesiredVm, macs: readonly string[], mark: Mark, place: DomainPlace): string {
-  const disks = [vm.bootDisk, ...vm.dataDisks];
+export function renderDomain(vm: NewVm, macs: readonly string[], mark: Mark, place: DomainPlace): string {
+  const disks = disksOf(vm);
   const devices = [
     ...(place.arch === 'x86_64' ? [renderRootPorts()] : []),
     ...disks.map(({ target, pool, volume }) =>

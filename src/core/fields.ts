@@ -80,6 +80,15 @@ export function mac(): z.ZodString {
   return z.string(expected).regex(/^(?!00(:00){5}$)[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$/, expected);
 }
 
+/** A UUID that is not all zeros. */
+export function uuid(): z.ZodString {
+  const expected = 'a uuid such as 4dea22b3-1d52-d8f3-2516-782e98ab3fa0, as `virsh domuuid` shows it';
+  const hex = '[0-9a-fA-F]';
+  return z
+    .string(expected)
+    .regex(new RegExp(`^(?!0{8}-)${hex}{8}-${hex}{4}-${hex}{4}-${hex}{4}-${hex}{12}$`), expected);
+}
+
 /** Text for people, in one or more lines; nothing that XML cannot hold. */
 export function prose(): z.ZodString {
   const expected = 'text of 1000 characters at most, without control characters';

@@ -1,5 +1,5 @@
 import { type HostCapacity, volumeBytes } from './capacity.ts';
-import type { DesiredState, DesiredVm } from './desired.ts';
+import { type DesiredState, type DesiredVm, disksOf } from './desired.ts';
 import type { KnownHost, ObservedState } from './observed.ts';
 
 /** What a VM needs of the host that it is placed on. */
@@ -32,7 +32,7 @@ export interface Fit {
 
 /** What a VM of git takes, with its disks at their full size. */
 export function loadOf(vm: DesiredVm, host: KnownHost | undefined): Load {
-  const pools = [vm.bootDisk, ...vm.dataDisks].map(({ pool }) => pool);
+  const pools = disksOf(vm).map(({ pool }) => pool);
   return {
     name: vm.name,
     vcpus: vm.vcpus,

@@ -1,6 +1,19 @@
 import { z } from 'zod';
 import * as field from './fields.ts';
 
+const networkSchema = z
+  .strictObject(
+    {
+      bridge: field
+        .interfaceName()
+        .optional()
+        .describe('Bridge on the host. Absent: that of the host, else defaults.bridge, else br0.'),
+      mac: field.mac().optional().describe('MAC address. Absent: derived from cluster, name and number.'),
+    },
+    'an object with bridge and mac',
+  )
+  .describe('A network card.');
+
 /** One VM as people write it. Which field means what when it is absent: see resolve-vm.ts. */
 export const vmSpecSchema = z
   .strictObject(
@@ -62,6 +75,17 @@ export const vmSpecSchema = z
         .mac()
         .optional()
         .describe('MAC address. Absent: derived from cluster and name, and kept. Unique in the repository.'),
+      uuid: field
+        .uuid()
+        .optional()
+        .describe(
+          'Of a VM that was there before this repository: its libvirt uuid, by which it is adopted. Such a VM has no image, and lists all its disks. `kvm-gitops adopt` writes it.',
+        ),
+      networks: z
+        .array(networkSchema, 'a list of objects with bridge and mac')
+        .max(8, 'a list of at most 8 network cards')
+        .optional()
+        .describe('Its network cards, instead of `bridge` and `mac`. Absent: one card.'),
       power: field
         .oneOf(['on', 'off', 'manual'])
         .optional()
@@ -98,6 +122,12 @@ export const vmSpecSchema = z
         .flag()
         .optional()
         .describe('Its removal always waits for a confirmation. Absent: false.'),
+      drift: field
+        .oneOf(['heal', 'report'])
+        .optional()
+        .describe(
+          'What is done where somebody changes the VM on its host: put it back, or only report it. Absent: defaults.drift, else heal.',
+        ),
     },
     'an object that describes a VM',
   )

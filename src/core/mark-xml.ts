@@ -35,6 +35,7 @@ function render(mark: Mark, prefix: string, namespace: string): string {
     protect: mark.protect ? 'yes' : 'no',
     ...(mark.force !== undefined && { force: mark.force }),
     ...(mark.dependsOn !== undefined && { 'depends-on': mark.dependsOn.join(' ') }),
+    ...(mark.spec !== undefined && { spec: mark.spec }),
   });
   const volumes = mark.volumes.map(
     ({ target, pool, name, made }) =>
@@ -76,6 +77,7 @@ export function readMark(element: Element): Mark {
     protect: readYesNo(element, 'protect'),
     ...readForce(element),
     ...readDependsOn(element),
+    ...readSpec(element),
     volumes: elementsAt(element, 'volume').map(readVolume),
     ...(removed === undefined ? {} : { removed: readRemoval(removed) }),
   };
@@ -91,6 +93,11 @@ function readForce(element: Element): Pick<Mark, 'force'> {
 function readDependsOn(element: Element): Pick<Mark, 'dependsOn'> {
   const names = attribute(element, 'depends-on')?.split(' ').filter(Boolean) ?? [];
   return names.length === 0 ? {} : { dependsOn: names };
+}
+
+function readSpec(element: Element): Pick<Mark, 'spec'> {
+  const spec = attribute(element, 'spec');
+  return spec === undefined ? {} : { spec };
 }
 
 function readVolume(element: Element): MarkedVolume {

@@ -32,6 +32,8 @@ export interface Mark {
   readonly force?: ForcePolicy;
   /** Likewise; absent: on nothing. */
   readonly dependsOn?: readonly string[];
+  /** `specHash` of what was applied last, all of it; absent in marks of version 0.1. */
+  readonly spec?: string;
   /** The volumes that we made for it: what a purge deletes, and nothing else. */
   readonly volumes: readonly MarkedVolume[];
   readonly removed?: Removal;

@@ -91,11 +91,15 @@ export interface ObservedVm {
   readonly mark?: Mark;
   /** Set when there is an element of ours that cannot be read: never touched. */
   readonly markError?: string;
+  /** That element is a copy of another VM's, as `virt-clone` makes it: this VM is nobody's. */
+  readonly hasCopiedMark?: true;
 }
 
 export interface ObservedDisk {
   readonly target: string;
   readonly file?: string;
+  /** Read-only, or shareable: others may have it too. */
+  readonly isShared?: true;
   /** Bytes, where libvirt could tell. */
   readonly capacity?: number;
   /** Bytes that the file takes up now. */

@@ -1,4 +1,4 @@
-import type { DesiredVm, HostPolicy } from './desired.ts';
+import { type BootDisk, type DesiredVm, disksOf, type HostPolicy, type NewVm } from './desired.ts';
 import { type KnownHost, volumeKey } from './observed.ts';
 import { poolConflict } from './plan-pools.ts';
 
@@ -6,7 +6,7 @@ const GIB = 1024 ** 3;
 
 /** Why the host cannot hold the VM's disks, not even once its declared pools are set up; undefined: it can. */
 export function placementProblem(
-  vm: DesiredVm,
+  vm: NewVm,
   host: KnownHost,
   policy: Pick<HostPolicy, 'pools'>,
 ): string | undefined {
@@ -18,8 +18,9 @@ export function placementProblem(
 }
 
 /** The pools that its creation reads and writes. */
-export function poolsNeeded({ bootDisk, dataDisks }: DesiredVm): ReadonlySet<string> {
-  return new Set([bootDisk.image.pool, bootDisk.pool, ...dataDisks.map(({ pool }) => pool)]);
+export function poolsNeeded(vm: DesiredVm): ReadonlySet<string> {
+  const pools = disksOf(vm).map(({ pool }) => pool);
+  return new Set(vm.bootDisk === undefined ? pools : [vm.bootDisk.image.pool, ...pools]);
 }
 
 function poolProblem(
@@ -39,7 +40,7 @@ function poolProblem(
     : undefined;
 }
 
-function imageProblem({ image, sizeGiB }: DesiredVm['bootDisk'], host: KnownHost): string | undefined {
+function imageProblem({ image, sizeGiB }: BootDisk, host: KnownHost): string | undefined {
   // What is in a pool that has yet to be started shows then.
   if (host.pools.get(image.pool)?.active !== true) return undefined;
   const volume = host.volumes.get(volumeKey({ pool: image.pool, name: image.volume }));

@@ -92,6 +92,17 @@ export function takenMac(vm: DesiredVm, fleet: Fleet): string | undefined {
   );
 }
 
+/** It is gone, and nobody can make it again. */
+export function lostProblem({ name, host }: DesiredVm): Problem {
+  return {
+    because: 'conflict',
+    kind: 'create',
+    reason:
+      `it is not on ${host}, and was there before this repository: its disks are not made of an image. ` +
+      `Define it again on ${host} with its disks, or take the uuid of ${name} out of git to have it made anew`,
+  };
+}
+
 /** It is there and ours, and in a state from which a person has to help. */
 export function existingProblem(vm: DesiredVm, found: ObservedVm, mark: Mark): Problem | undefined {
   const conflict = (reason: string): Problem => ({ because: 'conflict', kind: 'update', reason });

@@ -1,14 +1,17 @@
-import type { DesiredVm, HostPolicy } from './desired.ts';
+import { canBeMade, type DesiredVm, disksOf, type HostPolicy, type NewVm } from './desired.ts';
 import { differences } from './differences.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
-import { isIncomplete, type Mark } from './mark.ts';
+import { isIncomplete, type Mark, type VolumeRef } from './mark.ts';
 import type { KnownHost, ObservedVm } from './observed.ts';
 import { placementProblem } from './placement.ts';
 import type { PlanContext } from './plan.ts';
+import { adoptedVolumes, toAdopt } from './plan-adopt.ts';
+import { judgeDrift, settled } from './plan-drift.ts';
 import {
   existingProblem,
   hiddenCopy,
   hiddenRival,
+  lostProblem,
   type Problem,
   rivalProblem,
   strangerProblem,
@@ -21,6 +24,7 @@ interface WantedContext extends PlanContext {
   readonly cluster: string;
   readonly fleet: Fleet;
   readonly policyOf: (host: string) => Pick<HostPolicy, 'pools'>;
+  readonly images: readonly VolumeRef[];
   readonly allocateMacs: (vm: DesiredVm) => readonly string[];
 }
 
@@ -34,7 +38,10 @@ export function planWanted(vm: DesiredVm, context: WantedContext): Verdict {
   const here = onHost.find((copy) => copy.vm.name === vm.name) ?? onHost[0];
   const rival = copies.find((copy) => copy !== here && (isActive(copy) || here === undefined));
   if (rival !== undefined) return hold(vm, rivalProblem(vm, here, rival));
-  const [stranger] = context.fleet.strangersLike(vm);
+  const strangers = context.fleet.strangersLike(vm);
+  const adoptee = here === undefined ? toAdopt(vm, strangers) : undefined;
+  if (adoptee !== undefined) return planAdoption(vm, adoptee, host, context);
+  const [stranger] = strangers;
   if (stranger !== undefined) return hold(vm, strangerProblem(vm, stranger));
   return here === undefined ? planAbsent(vm, host, context) : planExisting(vm, here, context);
 }
@@ -49,20 +56,44 @@ function planUnseen(vm: DesiredVm, fleet: Fleet): Verdict {
 function planAbsent(vm: DesiredVm, host: KnownHost, context: WantedContext): Verdict {
   const elsewhere = hiddenCopy(vm, context.fleet);
   if (elsewhere !== undefined) return hold(vm, { because: 'unknown', kind: 'create', reason: elsewhere });
+  if (!canBeMade(vm)) return hold(vm, lostProblem(vm));
   const obstacle = placementProblem(vm, host, context.policyOf(vm.host)) ?? takenMac(vm, context.fleet);
   if (obstacle !== undefined) return hold(vm, { because: 'conflict', kind: 'create', reason: obstacle });
-  return { steps: creation(vm, context), held: [] };
+  return creation(vm, context);
 }
 
-function planExisting(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): Verdict {
+/** Marks it, and has everything follow that follows for a VM of ours: nothing, where git says it as it is. */
+function planAdoption(vm: DesiredVm, found: ObservedVm, host: KnownHost, context: WantedContext): Verdict {
+  const mark = readyMark(vm, context, { volumes: adoptedVolumes(vm, found, { ...context, host }) });
+  const problem = existingProblem(vm, found, mark);
+  if (problem !== undefined) return hold(vm, problem);
+  if (context.fleet.lastSeenOn(vm.name) !== undefined) {
+    const reason = hiddenCopy(vm, context.fleet) ?? '';
+    return hold(vm, { because: 'unknown', kind: 'adopt', reason });
+  }
+  const base = { host: vm.host, vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
+  const reason = 'it is there, and git names its uuid';
+  const { steps, held } = convergence(vm, { host: vm.host, vm: found, mark }, context);
+  return settled(vm, { steps: [{ ...base, kind: 'adopt', reason, mark }, ...steps], held }, context.commit);
+}
+
+function planExisting(vm: DesiredVm, owned: OwnedVm, context: WantedContext): Verdict {
+  const { vm: found, mark } = owned;
   const problem = existingProblem(vm, found, mark);
   if (problem !== undefined) return hold(vm, problem);
   const hidden = hiddenRival(vm, found, mark, context.fleet);
   if (hidden !== undefined) return hold(vm, hidden);
-  if (isIncomplete(mark)) return { steps: creation(vm, context, found), held: [] };
-
+  if (isIncomplete(mark)) return canBeMade(vm) ? creation(vm, context, found) : hold(vm, lostProblem(vm));
+  const verdict = convergence(vm, owned, context);
+  if (mark.state === 'tombstone') return settled(vm, verdict, context.commit);
   const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
-  const wantedMark = readyMark(vm, found.uuid, context, mark.volumes);
+  return judgeDrift(vm, verdict, { ...base, mark: readyMark(vm, context, mark) });
+}
+
+/** What it takes to make a complete VM of ours, kept or removed, as git says. */
+function convergence(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): Verdict {
+  const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
+  const wantedMark = readyMark(vm, context, mark);
   const steps: Step[] = [];
   if (mark.state === 'tombstone') {
     steps.push({
@@ -127,10 +158,10 @@ function forceOf({ force }: Pick<Mark, 'force'>): Pick<Mark, 'force'> {
 }
 
 /** `begun`: what an earlier try left; it keeps the MAC addresses that it was given. */
-function creation(vm: DesiredVm, context: WantedContext, begun?: ObservedVm): Step[] {
+function creation(vm: NewVm, context: WantedContext, begun?: ObservedVm): Verdict {
   const given = begun?.macs.length === vm.nics.length ? begun.macs : context.allocateMacs(vm);
   const base = { host: vm.host, vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
-  const volumes = [vm.bootDisk, ...vm.dataDisks].map(({ target, pool, volume }) => ({
+  const volumes = disksOf(vm).map(({ target, pool, volume }) => ({
     target,
     pool,
     name: volume,
@@ -142,22 +173,28 @@ function creation(vm: DesiredVm, context: WantedContext, begun?: ObservedVm): St
     reason: begun ? 'an earlier try was cut short' : 'in git, not on the host',
     spec: vm,
     macs: vm.nics.map((nic, index) => nic.mac?.toLowerCase() ?? given[index] ?? ''),
-    mark: readyMark(vm, vm.uuid, context, volumes),
+    mark: readyMark(vm, context, { volumes }),
     resume: begun !== undefined,
   };
-  return vm.power === 'on' ? [create, { ...base, kind: 'start', reason: 'new' }] : [create];
+  const steps: Step[] = vm.power === 'on' ? [create, { ...base, kind: 'start', reason: 'new' }] : [create];
+  return settled(vm, { steps, held: [] }, context.commit);
 }
 
-function readyMark(vm: DesiredVm, uuid: string, context: WantedContext, volumes: Mark['volumes']): Mark {
+function readyMark(
+  vm: DesiredVm,
+  context: WantedContext,
+  { volumes, spec }: Pick<Mark, 'volumes' | 'spec'>,
+): Mark {
   return {
     cluster: context.cluster,
-    uuid,
+    uuid: vm.uuid,
     state: 'ready',
     file: vm.source.file,
     commit: context.commit,
     protect: vm.protect,
     ...forceOf(vm),
     ...(vm.dependsOn.length > 0 && { dependsOn: vm.dependsOn }),
+    ...(spec !== undefined && { spec }),
     volumes,
   };
 }

@@ -3,6 +3,7 @@ import { arrangeFleet } from './fleet.ts';
 import { macAllocator } from './mac-allocator.ts';
 import type { ObservedState } from './observed.ts';
 import { poolsNeeded } from './placement.ts';
+import { imagesOf } from './plan-adopt.ts';
 import { orderByDependencies } from './plan-dependencies.ts';
 import { planPools } from './plan-pools.ts';
 import { planUnwanted } from './plan-unwanted.ts';
@@ -33,6 +34,9 @@ export interface PlanContext {
  *   yes    | also a tombstone of it   | held: conflict
  *          | that runs elsewhere      |
  *   yes    | there, not ours          | held: conflict; never touched
+ *   yes    | there under its name and | adopt: our mark on it, then as if it were ours
+ *          | the uuid that git says,  |
+ *          | and nobody's             |
  *   yes    | its uuid on any host,    | held: conflict; it may be the same VM, its mark lost
  *          | not ours                 |
  *   yes    | its host is Unknown      | nothing
@@ -48,12 +52,15 @@ export interface PlanContext {
  */
 export function plan(desired: DesiredState, observed: ObservedState, context: PlanContext): Plan {
   const fleet = arrangeFleet(desired.cluster, observed);
+  const images = imagesOf(desired);
   const allocateMacs = macAllocator(desired, fleet);
   const policyOf = (host: string) => desired.hosts.get(host) ?? NO_POOLS;
   const pools = [...fleet.known.values()].map((host) => planPools(policyOf(host.name), host));
   const wanted = [...desired.vms.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((vm) => planWanted(vm, { ...context, cluster: desired.cluster, fleet, policyOf, allocateMacs }));
+    .map((vm) =>
+      planWanted(vm, { ...context, cluster: desired.cluster, images, fleet, policyOf, allocateMacs }),
+    );
   const unwanted = planUnwanted(desired, fleet, context);
   const verdicts = [...pools, ...wanted, ...unwanted];
   const steps = verdicts.flatMap((verdict) => verdict.steps);

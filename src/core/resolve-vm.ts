@@ -1,5 +1,5 @@
 import type { Cluster } from './cluster.ts';
-import type { BootDisk, DataDisk, DesiredVm, HostPolicy, Image, Policy } from './desired.ts';
+import type { BootDisk, DataDisk, DesiredVm, HostPolicy, Image, Nic, Policy } from './desired.ts';
 import { vmUuid } from './identity.ts';
 import type { VmSpec } from './manifest.ts';
 import { poolsOf } from './pools.ts';
@@ -10,7 +10,8 @@ const MIB_PER_GIB = 1024;
 export interface Declaration {
   readonly host: string;
   readonly source: DesiredVm['source'];
-  readonly image: Image;
+  /** Absent: the VM was there before, and says its uuid. */
+  readonly image?: Image;
 }
 
 /** Fills in what a manifest leaves out: from the host, else from the defaults, else from here. */
@@ -20,21 +21,20 @@ export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cl
   const pool = spec.pool ?? ofHost.pool ?? defaults.pool ?? 'default';
   const power = spec.power ?? defaults.power ?? 'on';
   const force = spec.force ?? defaults.force;
-  const mac = spec.mac === undefined ? {} : { mac: spec.mac.toLowerCase() };
-  const bridge = spec.bridge ?? ofHost.bridge ?? defaults.bridge ?? 'br0';
+  const bridge = ofHost.bridge ?? defaults.bridge ?? 'br0';
   return {
     name: spec.name,
     host,
-    uuid: vmUuid(cluster.cluster, spec.name),
+    uuid: spec.uuid?.toLowerCase() ?? vmUuid(cluster.cluster, spec.name),
     hostname: hostnameOf(spec),
     ipaddress: spec.ipaddress,
     ...(spec.description === undefined ? {} : { description: spec.description }),
     vcpus: spec.vcpus,
     memoryMiB: spec.memoryGb * MIB_PER_GIB,
     maxMemoryMiB: (spec.maxMemoryGb ?? spec.memoryGb) * MIB_PER_GIB,
-    bootDisk: bootDisk(spec, pool, image, defaults),
+    ...(image && { bootDisk: bootDisk(spec, pool, image, defaults) }),
     dataDisks: dataDisks(spec, pool),
-    nics: [{ bridge, ...mac }],
+    nics: nicsOf(spec).map((nic) => resolveNic(nic, bridge)),
     power,
     autostart: spec.autostart ?? (power !== 'off' && (defaults.autostart ?? true)),
     antiAffinity: spec.antiAffinity ?? [],
@@ -42,8 +42,21 @@ export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cl
     ...(force === undefined ? {} : { force }),
     dependsOn: [...new Set(spec.dependsOn)].toSorted(),
     protect: spec.protect ?? false,
+    drift: spec.drift ?? defaults.drift ?? 'heal',
     source,
   };
+}
+
+/** The network cards as a manifest gives them; what was there before has those that are declared, and no others. */
+export function nicsOf({ networks, bridge, mac, uuid }: Partial<VmSpec>): readonly DeclaredNic[] {
+  if (networks !== undefined) return networks;
+  return uuid !== undefined && bridge === undefined && mac === undefined ? [] : [{ bridge, mac }];
+}
+
+type DeclaredNic = NonNullable<VmSpec['networks']>[number];
+
+function resolveNic({ bridge, mac }: DeclaredNic, ofHost: string): Nic {
+  return { bridge: bridge ?? ofHost, ...(mac !== undefined && { mac: mac.toLowerCase() }) };
 }
 
 /** Host names know no case. */

@@ -11,6 +11,7 @@ interface Words {
 /** The words of every kind of step: a new kind has its row here. */
 export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   create: { sign: '+', done: 'created' },
+  adopt: { sign: '+', done: 'adopted' },
   start: { sign: '>', done: 'started' },
   restart: { sign: '>', done: 'restarted' },
   stop: { sign: '.', done: 'stopped' },

@@ -1,4 +1,4 @@
-import type { DesiredVm, ForcePolicy } from './desired.ts';
+import type { ForcePolicy, NewVm } from './desired.ts';
 import type { Mark } from './mark.ts';
 import type { HostPool } from './pools.ts';
 import type { Size } from './size.ts';
@@ -20,17 +20,24 @@ interface VmStepBase extends StepBase {
   readonly uuid: string;
   /** Whose mark the VM must carry on the host; without it nothing is done. */
   readonly cluster: string;
+  /** It completes what git declares of the VM: once it is done, the mark says so. */
+  readonly settles?: { readonly spec: string; readonly commit: string };
 }
 
 /** Claims the name, fills the disks, sets autostart, and leaves the VM `ready` and shut off. */
 export interface CreateStep extends VmStepBase {
   readonly kind: 'create';
-  readonly spec: DesiredVm;
+  readonly spec: NewVm;
   readonly macs: readonly string[];
   /** As it is to stand when the VM is complete. */
   readonly mark: Mark;
   /** An earlier try was cut short: what it left is ours, has never run, and is made again. */
   readonly resume: boolean;
+}
+/** Puts our mark on a VM that was there before; nothing else about it changes. */
+export interface AdoptStep extends VmStepBase {
+  readonly kind: 'adopt';
+  readonly mark: Mark;
 }
 export interface StartStep extends VmStepBase {
   readonly kind: 'start';
@@ -83,6 +90,7 @@ export interface PurgeStep extends VmStepBase {
 
 export type VmStep =
   | CreateStep
+  | AdoptStep
   | StartStep
   | StopStep
   | RestartStep
@@ -134,6 +142,7 @@ export interface Held {
    *   restarts  it keeps stopping; the next start waits
    *   dependency  what it depends on does not run
    *   retry     the last try failed; the next one waits
+   *   drift     somebody changed it on the host, and `drift: report` leaves that to people
    *   change    this version cannot make the change on an existing VM
    */
   readonly because:
@@ -144,6 +153,7 @@ export interface Held {
     | 'restarts'
     | 'dependency'
     | 'retry'
+    | 'drift'
     | 'change';
   /** What would have been done. */
   readonly kind: StepKind | 'move' | 'update';

@@ -13,6 +13,7 @@ const REASONS: readonly Held['because'][] = [
   'capacity',
   'restarts',
   'retry',
+  'drift',
   'change',
 ];
 const POWER_STATES: readonly PowerState[] = ['running', 'paused', 'shutoff', 'other'];

@@ -44,6 +44,9 @@ export const UNDEFINE_FLAGS = {
 } as const;
 /** virDomainStatsTypes. */
 export const STATS_GROUPS = { state: 1, cpu: 2, balloon: 4, vcpu: 8, interface: 16, block: 32 } as const;
+/** virDomainInterfaceAddressesSource. */
+export const ADDRESS_SOURCES = { lease: 0, agent: 1, arp: 2 } as const;
+const IP_TYPES = ['ipv4', 'ipv6'] as const;
 /** virDomainMemoryModFlags. */
 export const MEMORY_FLAGS = { ...IMPACT, maximum: 4 } as const;
 /** virDomainVcpuFlags. */
@@ -57,6 +60,13 @@ export interface DomainStats {
   readonly domain: DomainRef;
   /** By libvirt's names, such as `balloon.maximum` (KiB) or `block.0.allocation` (bytes). */
   readonly params: TypedParams;
+}
+
+/** An address of one of a domain's network interfaces. */
+export interface InterfaceAddress {
+  readonly mac?: string;
+  readonly type: 'ipv4' | 'ipv6';
+  readonly address: string;
 }
 
 /** The name of a virDomainState; `nostate` for one that is not known. */
@@ -200,6 +210,26 @@ export function domainCalls(rpc: RpcConnection) {
     /** Writes the memory of a running domain to the host's disk and stops it: its next start goes on where it was. */
     async managedSave(domain: DomainRef, options: BitOptions<typeof SAVE_FLAGS> = {}): Promise<void> {
       await rpc.call('domainManagedSave', { domain, flags: bitsOf(SAVE_FLAGS, options) }, options);
+    },
+
+    /**
+     * The addresses of a running domain, as the source knows them: leases of libvirt's own networks, the guest's agent,
+     * or the host's ARP table.
+     */
+    async addresses(
+      domain: DomainRef,
+      source: keyof typeof ADDRESS_SOURCES,
+      options?: CallOptions,
+    ): Promise<readonly InterfaceAddress[]> {
+      const args = { domain, source: ADDRESS_SOURCES[source], flags: 0 };
+      const { interfaces } = await rpc.call('domainInterfaceAddresses', args, options);
+      return interfaces.flatMap(({ mac, addresses }) =>
+        addresses.map(({ type, address }) => ({
+          ...(mac !== undefined && { mac }),
+          type: IP_TYPES[type] ?? 'ipv6',
+          address,
+        })),
+      );
     },
 
     async hasManagedSave(domain: DomainRef, options?: CallOptions): Promise<boolean> {

@@ -178,7 +178,11 @@ async function judge(
 /** What the hosts are asked for a revision: its images, and which hosts not to ask at all. */
 export function questionFor(desired: DesiredState): Question {
   const offline = [...desired.hosts.values()].filter(({ state }) => state === 'offline');
-  const images = new Map([...desired.vms.values()].map(({ bootDisk: { image } }) => [image.name, image]));
+  const images = new Map(
+    [...desired.vms.values()].flatMap(({ bootDisk }) =>
+      bootDisk === undefined ? [] : [[bootDisk.image.name, bootDisk.image] as const],
+    ),
+  );
   return {
     offline: new Set(offline.map(({ name }) => name)),
     volumes: [...images.values()].map(({ pool, volume }) => ({ pool, name: volume })),

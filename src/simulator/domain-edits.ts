@@ -119,6 +119,15 @@ export function getVcpus(domain: Domain, flags: number): number {
   return (flags & MAXIMUM) === 0 ? vcpus : maxVcpus;
 }
 
+/** virDomainInterfaceAddressesSource: the one that asks the guest. */
+const AGENT = 1;
+
+/** Fails where nothing can be said of a domain's addresses. No simulated guest has an agent, or a lease of libvirt's. */
+export function requireAddresses({ run }: Domain, source: number): void {
+  if (run === undefined) throw wrongState('domain', 'domain is not running');
+  if (source === AGENT) throw agentMissing();
+}
+
 /** The definition that a question is about. */
 function theOne(domain: Domain, flags: number): Definition {
   const { config } = impactOf(domain, flags & (LIVE | CONFIG));

@@ -1,4 +1,4 @@
-import type { DesiredVm } from '../../src/core/desired.ts';
+import type { NewVm } from '../../src/core/desired.ts';
 import { renderDomain } from '../../src/core/domain-xml.ts';
 import { vmUuid } from '../../src/core/identity.ts';
 import type { Mark } from '../../src/core/mark.ts';
@@ -24,8 +24,8 @@ export function markOf(name: string): Mark {
 }
 
 /** A VM as the product defines it, with 64 MiB of 128. */
-export function machineXml(name: string, change: Partial<DesiredVm> = {}): string {
-  const vm: DesiredVm = {
+export function machineXml(name: string, change: Partial<NewVm> = {}): string {
+  const vm: NewVm = {
     name,
     host: 't01',
     uuid: vmUuid('lab', name),
@@ -49,6 +49,7 @@ export function machineXml(name: string, change: Partial<DesiredVm> = {}): strin
     restart: 'never',
     dependsOn: [],
     protect: false,
+    drift: 'heal',
     source: { file: 'manifests/web.yaml', line: 1 },
     ...change,
   };

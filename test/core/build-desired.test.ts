@@ -33,6 +33,7 @@ describe('buildDesired', () => {
       restart: 'never',
       dependsOn: [],
       protect: false,
+      drift: 'heal',
       source: { file: 'manifests/all.json', line: 6 },
     });
   });

@@ -3,7 +3,16 @@ import type { DesiredState, DesiredVm } from '../../src/core/desired.ts';
 import { vmUuid } from '../../src/core/identity.ts';
 import type { Mark } from '../../src/core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm } from '../../src/core/observed.ts';
-import { CLUSTER, desiredState, desiredVm, knownHost, mark, observedVm, unknownHost } from '../builders.ts';
+import {
+  adoptedVm,
+  CLUSTER,
+  desiredState,
+  desiredVm,
+  knownHost,
+  mark,
+  observedVm,
+  unknownHost,
+} from '../builders.ts';
 
 const HOSTS = ['a', 'b', 'c'];
 /** Few, so that what git wants and what the hosts have meet often. */
@@ -24,12 +33,15 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
       vcpus: fc.constantFrom(2, 4),
       restart: fc.constantFrom('never' as const, 'allowed' as const),
       force: fc.constantFrom('never' as const, 'allowed' as const),
+      drift: fc.constantFrom('heal' as const, 'heal' as const, 'report' as const),
+      isAdopted: fc.constantFrom(false, false, true),
       others: fc.subarray(NAMES),
     })
     // No circles: a VM depends on those alone that are named before it.
-    .map(({ others, ...vm }) =>
-      desiredVm({ ...vm, dependsOn: others.filter((other) => isBefore(other, vm.name)) }),
-    ),
+    .map(({ others, isAdopted, ...vm }) => {
+      const declared = { ...vm, dependsOn: others.filter((other) => isBefore(other, vm.name)) };
+      return isAdopted ? adoptedVm({ ...declared, uuid: vmUuid(CLUSTER, 'x') }) : desiredVm(declared);
+    }),
   { selector: ({ name }) => name },
 );
 
@@ -49,9 +61,10 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
       dependsOn: fc.subarray(NAMES, { minLength: 1 }),
       due: purgeAfter,
       complete: fc.boolean(),
+      spec: fc.constantFrom(undefined, 'that of an earlier commit'),
     })
-    .map(({ due, complete, ...rest }) => ({
-      ...mark({ ...rest, uuid }, name),
+    .map(({ due, complete, spec, ...rest }) => ({
+      ...mark({ ...rest, uuid, ...(spec !== undefined && { spec }) }, name),
       ...(rest.state === 'tombstone' && {
         removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead', complete },
       }),
@@ -60,7 +73,7 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
 
 /** Mostly the uuid that the name has; now and then that of another name, or one of its own. */
 const identity = fc
-  .record({ name: fc.constantFrom(...NAMES, 'alien'), like: fc.constantFrom('', '', '', ...NAMES, 'x') })
+  .record({ name: fc.constantFrom(...NAMES, 'alien'), like: fc.constantFrom('', '', '', ...NAMES, 'x', 'x') })
   .map(({ name, like }) => ({ name, uuid: vmUuid(CLUSTER, like === '' ? name : like) }));
 
 const vm: fc.Arbitrary<ObservedVm> = identity.chain(({ name, uuid }) =>
@@ -83,14 +96,17 @@ const vm: fc.Arbitrary<ObservedVm> = identity.chain(({ name, uuid }) =>
         memoryMiB: fc.constantFrom(1024, 2048),
         maxMemoryMiB: fc.constantFrom(2048, 4096),
       }),
-      found: fc.option(marksOf(name, uuid), { freq: 5, nil: undefined }),
+      found: fc.oneof(
+        { weight: 5, arbitrary: marksOf(name, uuid).map((own) => ({ mark: own })) },
+        { weight: 1, arbitrary: fc.constant({ markError: 'our mark lacks "state"' }) },
+        { weight: 1, arbitrary: fc.constant({ markError: 'a copy', hasCopiedMark: true as const }) },
+        { weight: 2, arbitrary: fc.constant({}) },
+      ),
     })
     .map(({ found, run, live, ...rest }) => {
       const runs = rest.power === 'running' ? { run, live } : {};
       const { mark: _, ...bare } = observedVm({ name, uuid, ...rest, ...runs });
-      return found === undefined
-        ? { ...bare, markError: 'our mark lacks "state"' }
-        : { ...bare, mark: found };
+      return { ...bare, ...found };
     }),
 );
 

@@ -64,12 +64,32 @@ describe('every plan', () => {
       const ours = everyVm(observed).filter(({ vm }) => isOurs(vm));
       const created = new Set<string>();
       for (const step of vmSteps(steps)) {
-        if (step.kind === 'create') created.add(`${step.host}/${step.uuid}`);
+        if (step.kind === 'create' || step.kind === 'adopt') created.add(`${step.host}/${step.uuid}`);
         if (created.has(`${step.host}/${step.uuid}`)) continue;
         expect(
           ours.some(({ host, vm }) => host === step.host && vm.uuid === step.uuid && vm.name === step.vm),
         ).toBe(true);
       }
+    });
+  });
+
+  it('adopts what is nobody’s, with the name, the host and the uuid that git says', () => {
+    forEverySituation(({ desired, observed, steps }) => {
+      for (const step of vmSteps(steps).filter(({ kind }) => kind === 'adopt')) {
+        const wanted = desired.vms.get(step.vm);
+        expect(wanted).toMatchObject({ host: step.host, uuid: step.uuid });
+        expect(wanted?.bootDisk).toBeUndefined();
+        const same = everyVm(observed).filter(({ vm }) => vm.uuid === step.uuid);
+        expect(same).toMatchObject([{ host: step.host, vm: { name: step.vm, persistent: true } }]);
+        expect(same[0]?.vm.mark).toBeUndefined();
+      }
+    });
+  });
+
+  it('makes no VM anew that was there before the repository', () => {
+    forEverySituation(({ desired, steps }) => {
+      for (const step of vmSteps(steps).filter(({ kind }) => kind === 'create'))
+        expect(desired.vms.get(step.vm)?.bootDisk).toBeDefined();
     });
   });
 

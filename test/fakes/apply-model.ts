@@ -1,3 +1,4 @@
+import { disksOf } from '../../src/core/desired.ts';
 import type { KnownHost, ObservedPool, ObservedState, ObservedVm } from '../../src/core/observed.ts';
 import { liveAfterResize } from '../../src/core/size.ts';
 import { type CreateStep, type PoolStep, type Step, stepId, type VmStep } from '../../src/core/step.ts';
@@ -21,7 +22,12 @@ function vmsAfter({ vms }: KnownHost, step: VmStep): ObservedVm[] {
   if (step.kind === 'create') return [...vms.filter(({ uuid }) => uuid !== step.uuid), created(step)];
   if (!vms.some((vm) => isOf(vm, step))) throw new Error(`${step.kind}: no ${step.vm} on ${step.host}`);
   if (step.kind === 'purge') return vms.filter((vm) => !isOf(vm, step));
-  return vms.map((vm) => (isOf(vm, step) ? changed(vm, step) : vm));
+  return vms.map((vm) => (isOf(vm, step) ? settledAs(changed(vm, step), step) : vm));
+}
+
+/** A step that completes what git declares says so in the mark. */
+function settledAs(vm: ObservedVm, { settles }: VmStep): ObservedVm {
+  return settles === undefined || vm.mark === undefined ? vm : { ...vm, mark: { ...vm.mark, ...settles } };
 }
 
 function poolAfter({ pools }: KnownHost, { pool }: PoolStep): ObservedPool {
@@ -30,11 +36,13 @@ function poolAfter({ pools }: KnownHost, { pool }: PoolStep): ObservedPool {
 }
 
 function isOf(vm: ObservedVm, step: VmStep): boolean {
-  return vm.uuid === step.uuid && vm.name === step.vm && vm.mark?.cluster === step.cluster;
+  const isNobodys = vm.mark === undefined && (vm.markError === undefined || vm.hasCopiedMark === true);
+  const mayChange = step.kind === 'adopt' ? isNobodys : vm.mark?.cluster === step.cluster;
+  return vm.uuid === step.uuid && vm.name === step.vm && mayChange;
 }
 
 function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
-  const disks = [{ ...spec.bootDisk, target: 'vda' }, ...spec.dataDisks];
+  const disks = disksOf(spec);
   return {
     name: spec.name,
     uuid,
@@ -74,6 +82,7 @@ function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge
       return { ...vm, autostart: step.enabled };
     case 'resize':
       return { ...vm, ...step.to, ...(vm.live && { live: liveAfterResize(vm.live, step.to) }) };
+    case 'adopt':
     case 'mark':
       return { ...vm, mark: step.mark };
     case 'remove':

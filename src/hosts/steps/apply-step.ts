@@ -1,5 +1,6 @@
 import type { AutostartStep, MarkStep, Step } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
+import { adopt } from './adopt.ts';
 import type { StepContext } from './context.ts';
 import { create } from './create.ts';
 import { requireOwned, writeMark } from './owned.ts';
@@ -9,11 +10,23 @@ import { purge } from './purge.ts';
 import { remove, restore } from './remove.ts';
 import { resize } from './resize.ts';
 
-/** Makes one change on the host. Safe to repeat; throws where the host does not show the result. */
-export function applyStep(context: StepContext, step: Step): Promise<void> {
+/**
+ * Makes one change on the host, and has the mark say so where it is the last of its VM. Safe to repeat; throws where the
+ * host does not show the result.
+ */
+export async function applyStep(context: StepContext, step: Step): Promise<void> {
+  await applyChange(context, step);
+  if (!('vm' in step) || step.settles === undefined) return;
+  const { mark } = await requireOwned(context, step, ['ready']);
+  await writeMark(context, step, { ...mark, ...step.settles });
+}
+
+function applyChange(context: StepContext, step: Step): Promise<void> {
   switch (step.kind) {
     case 'create':
       return create(context, step);
+    case 'adopt':
+      return adopt(context, step);
     case 'start':
       return start(context, step);
     case 'stop':

@@ -56,7 +56,11 @@ export async function writeMark(context: StepContext, step: StepIdentity, mark: 
   }
 }
 
-async function findDomain(context: StepContext, uuid: string): Promise<Omit<Owned, 'mark'> | undefined> {
+/** The domain with that uuid, whoever it belongs to. */
+export async function findDomain(
+  context: StepContext,
+  uuid: string,
+): Promise<Omit<Owned, 'mark'> | undefined> {
   const { domains } = context.client;
   try {
     const domain = await domains.byUuid(uuid);

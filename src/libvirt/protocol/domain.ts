@@ -12,6 +12,15 @@ const domainAndDevice = struct({ domain: domainRef, xml: string, flags: uint });
 /** virDomainMetadataType. */
 export const METADATA = { description: 0, title: 1, element: 2 } as const;
 
+/** REMOTE_DOMAIN_INTERFACE_MAX and REMOTE_DOMAIN_IP_ADDR_MAX. */
+const INTERFACES_MAX = 2048;
+
+const interfaceAddresses = struct({
+  name: string,
+  mac: optional(string),
+  addresses: array(struct({ type: int, address: string, prefix: uint }), INTERFACES_MAX),
+});
+
 export const domainProcedures = {
   domainGetXmlDesc: procedure(14, domainAndFlags, struct({ xml: string })),
   domainGetAutostart: procedure(15, domainOnly, struct({ autostart: flag })),
@@ -69,4 +78,9 @@ export const domainProcedures = {
     struct({ records: array(struct({ domain: domainRef, params: typedParams(STATS_MAX) }), LIST_MAX) }),
   ),
   domainDefineXmlFlags: procedure(350, struct({ xml: string, flags: uint }), domainOnly),
+  domainInterfaceAddresses: procedure(
+    353,
+    struct({ domain: domainRef, source: uint, flags: uint }),
+    struct({ interfaces: array(interfaceAddresses, INTERFACES_MAX) }),
+  ),
 } as const;

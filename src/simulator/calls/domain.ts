@@ -1,6 +1,13 @@
 import type { Calls } from '../calls.ts';
 import { refOf } from '../domain.ts';
-import { getMetadata, getVcpus, setMemory, setMetadata, setVcpus } from '../domain-edits.ts';
+import {
+  getMetadata,
+  getVcpus,
+  requireAddresses,
+  setMemory,
+  setMetadata,
+  setVcpus,
+} from '../domain-edits.ts';
 import { DOMAIN_FILTERS, passes, stateOf } from '../domain-filter.ts';
 import { allowFlags } from '../failure.ts';
 import { statsOf } from '../stats.ts';
@@ -103,6 +110,11 @@ export const domainCalls: Calls = {
   domainGetVcpusFlags: ({ host }, { domain, flags }) => ({
     vcpus: getVcpus(host.domains.byRef(domain), flags),
   }),
+
+  domainInterfaceAddresses({ host }, { domain, source }) {
+    requireAddresses(host.domains.byRef(domain), source);
+    return { interfaces: [] };
+  },
 
   connectGetAllDomainStats({ host }, { domains, stats, flags }) {
     allowFlags(flags, STATS_FLAGS, 'qemu', 'qemuConnectGetAllDomainStats');

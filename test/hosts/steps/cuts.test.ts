@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { DesiredState, DesiredVm } from '../../../src/core/desired.ts';
 import type { StepKind } from '../../../src/core/step.ts';
 import type { Interception } from '../../../src/simulator/host.ts';
-import { desiredState, desiredVm, hostPolicy, NOW } from '../../builders.ts';
+import { adoptedVm, desiredState, desiredVm, hostPolicy, NOW } from '../../builders.ts';
 import { breakCall, useBench, volumesOf } from '../bench.ts';
+import { type HandMade, makeByHand } from '../hand-made.ts';
 
 const bench = useBench({ settings: { shutdownTimeoutMs: 5000 } });
 const LATER = new Date(NOW.getTime() + 30 * 24 * 60 * 60 * 1000);
+const FILES = { vda: '/pool/web-vda.qcow2', vdb: '/fast/web-vdb.qcow2' };
 const DISKS = ['default/web-vda.qcow2', 'fast/web-vdb.qcow2'];
 const EXTRA = { name: 'extra', type: 'dir', path: '/extra', autostart: true } as const;
 const CUTS = ['drop-connection', 'drop-reply'] as const satisfies readonly Interception[];
@@ -20,6 +22,8 @@ const full = { ...desiredVm().bootDisk, clone: 'full', sizeGiB: 3 } as const;
 interface Story {
   readonly kind: StepKind;
   readonly what: string;
+  /** What a person makes on the host first. */
+  readonly byHand?: HandMade;
   /** The states of git that are applied before, and the one whose apply is cut. */
   readonly before: readonly DesiredState[];
   readonly desired: DesiredState;
@@ -53,6 +57,22 @@ const STORIES: readonly Story[] = [
     end: 'ready',
   },
   {
+    kind: 'adopt',
+    what: 'shut off',
+    byHand: { name: 'web', uuid: adoptedVm().uuid, disks: FILES },
+    before: [],
+    desired: desiredState([
+      adoptedVm({
+        power: 'off',
+        dataDisks: [
+          { target: 'vda', pool: 'default', volume: 'web-vda.qcow2', sizeGiB: 2 },
+          { target: 'vdb', pool: 'fast', volume: 'web-vdb.qcow2', sizeGiB: 2 },
+        ],
+      }),
+    ]),
+    end: 'ready',
+  },
+  {
     kind: 'purge',
     what: 'on its date',
     before: [web(), desiredState()],
@@ -70,9 +90,13 @@ const STORIES: readonly Story[] = [
 ];
 
 /** Cuts one call after the other, each on a fresh host, until the apply gets by without meeting the cut. */
-async function cutEveryCall(cut: Interception, { before, desired, now = NOW, end }: Story): Promise<number> {
+async function cutEveryCall(
+  cut: Interception,
+  { byHand, before, desired, now = NOW, end }: Story,
+): Promise<number> {
   for (let at = 0; ; at++) {
     bench.clear();
+    if (byHand !== undefined) await makeByHand(bench.host, await bench.libvirt(), byHand);
     for (const earlier of before) await bench.converge(earlier);
     const { steps } = await bench.plan(desired, now);
     const fault = breakCall(at, cut);

@@ -1,0 +1,39 @@
+import { vmUuid } from './identity.ts';
+import type { Issue } from './issue.ts';
+import { nodeAt, placeOf } from './located.ts';
+import { issueAt } from './parse-file.ts';
+import { type DeclaredVm, vmLabel } from './read-manifest.ts';
+
+/** What makes a disk of an image: senseless for a VM that has its disks already. */
+const MAKING = ['image', 'clone', 'bootDiskGb'] as const;
+
+/** What is wrong with the lines of a VM that was there before the repository: one that says its uuid. */
+export function checkAdopted(vm: DeclaredVm, cluster: string | undefined): Issue[] {
+  const { name, uuid } = vm.sound;
+  if (uuid === undefined) return [];
+  const issue = (key: string, message: string, hint: string): Issue =>
+    issueAt(vm.file, placeOf(vm.node, [key]), `${key} of ${vmLabel(vm.node)}: ${message}`, hint);
+  const making = MAKING.filter((key) => nodeAt(vm.node, [key]) !== undefined).map((key) =>
+    issue(key, 'a VM with a uuid was there before and has its disks', 'list them under "disks"'),
+  );
+  const isDerived =
+    name !== undefined && cluster !== undefined && vmUuid(cluster, name) === uuid.toLowerCase();
+  if (!isDerived) return making;
+  const hint = 'only a VM that was there before the repository says its uuid';
+  return [...making, issue('uuid', 'it is the one that the VM has anyway: leave it out', hint)];
+}
+
+/** `networks` and the fields for a single card say the same thing twice. */
+export function checkNetworks(vm: DeclaredVm): Issue[] {
+  if (nodeAt(vm.node, ['networks']) === undefined) return [];
+  return (['bridge', 'mac'] as const)
+    .filter((key) => nodeAt(vm.node, [key]) !== undefined)
+    .map((key) =>
+      issueAt(
+        vm.file,
+        placeOf(vm.node, [key]),
+        `${key} of ${vmLabel(vm.node)}: it has "networks" too`,
+        `give each card under "networks" its ${key}`,
+      ),
+    );
+}
