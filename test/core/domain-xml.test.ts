@@ -126,6 +126,8 @@ describe('a mark', () => {
     { name: 'building and protected', given: mark({ state: 'building', protect: true }) },
     { name: 'a tombstone', given: mark({ state: 'tombstone' }) },
     { name: 'of a file with an odd name', given: mark({ file: `manifests/a "b" & 'c' <d>\té.yaml` }) },
+    { name: 'that knows what it depends on', given: mark({ dependsOn: ['db-1', 'db-2'] }) },
+    { name: 'that knows of no force', given: mark({ force: 'never' }) },
     { name: 'without volumes', given: mark({ volumes: [] }) },
   ])('that is $name reads back as it was written', ({ given }) => {
     expect(domainWith(markForDefinition(given))).toMatchObject({ mark: given });
@@ -161,6 +163,12 @@ describe('a mark', () => {
       from: 'protect="no"',
       to: 'protect="true"',
       error: 'protect="true"',
+    },
+    {
+      name: 'of no known word for force',
+      from: 'protect="no"',
+      to: 'protect="no" force="always"',
+      error: 'force="always"',
     },
     {
       name: 'a removal though it is ready',

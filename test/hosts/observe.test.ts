@@ -54,6 +54,20 @@ describe('observing a host', () => {
     ).toBe(true);
   });
 
+  it('tells one run of a VM from the next, and a VM whose memory was saved', async () => {
+    await bench.converge(wanted);
+    const { domains } = await bench.libvirt();
+    const web = await domains.byName('web');
+    const run = async () => (await bench.observe()).vms[0]?.run;
+    const first = await run();
+    expect(first).toBeGreaterThan(0);
+    await domains.managedSave(web);
+    expect((await bench.observe()).vms[0]).toMatchObject({ power: 'shutoff', managedSave: true });
+    expect(await run()).toBeUndefined();
+    await domains.start(web);
+    expect(await run()).toBeGreaterThan(first ?? 0);
+  });
+
   it('tells a VM that only runs on from one that is defined', async () => {
     await bench.converge(wanted);
     const { domains } = await bench.libvirt();

@@ -92,6 +92,30 @@ describe('statusView', () => {
     ]);
   });
 
+  it('tells which VM waits for its next start, and which has its memory saved', () => {
+    const pendingRestart = [
+      { host: 'kvm-a', vm: 'web', reason: 'vcpus 1 -> 2', restart: 'never' as const },
+      { host: 'kvm-b', vm: 'db', reason: 'vcpus 1 -> 4', restart: 'never' as const },
+    ];
+    const vms = [
+      observedVm('web', { mark: MARK }),
+      observedVm('db', { mark: MARK, power: 'shutoff', managedSave: true }),
+    ];
+    const { hosts, lastReport } = view({
+      cluster: 'prod',
+      hosts: { hosts: new Map([['kvm-a', knownHost('kvm-a', vms)]]) },
+      lastReport: report({ pendingRestart }),
+    });
+    expect(lastReport?.pendingRestart).toEqual(pendingRestart);
+    expect(hosts[0]).toMatchObject({
+      vms: [
+        { name: 'db', power: 'shutoff', managedSave: true },
+        { name: 'web', power: 'running', pendingRestart: 'vcpus 1 -> 2' },
+      ],
+    });
+    expect(hosts[0]?.kind === 'known' && hosts[0].vms[0]).not.toHaveProperty('pendingRestart');
+  });
+
   it('does not claim to know whose a VM is before it knows its own cluster', () => {
     expect(hostsOf([knownHost('kvm-a', [observedVm('web', { mark: MARK })])])).toEqual([
       { kind: 'known', name: 'kvm-a', vms: [{ name: 'web', power: 'running' }] },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { freePort } from '../../src/demo/free-port.ts';
 import { type Dhcp, startDhcp } from './dhcp.ts';
-import { buildGuestImage, installBaseImage } from './guest.ts';
+import { buildGuestImage, type GuestHabit, installBaseImage, withHabits } from './guest.ts';
 import { lookAt, type SeenHost, type SeenVm } from './host-view.ts';
 import { Lab } from './lab.ts';
 import { type CommitNote, createManifestsRemote, type ManifestsRemote } from './manifests-remote.ts';
@@ -26,9 +26,17 @@ const LOG_LINES_OF_A_FAILURE = 60;
 export interface Settings {
   readonly vmsPerHost: number;
   readonly httpPort: number;
+  readonly shutdownTimeout: string;
 }
 
-/** Three real hosts, a real git remote, and the program between them. */
+/** What a site is made of, where it is not three hosts with the base image. */
+export interface SiteOptions {
+  readonly hosts?: number;
+  /** More images for every host: the guest with these habits, by the name of the volume. */
+  readonly images?: Readonly<Record<string, readonly GuestHabit[]>>;
+}
+
+/** Real hosts, a real git remote, and the program between them. */
 export interface Site {
   readonly lab: Lab;
   readonly dhcp: Dhcp;
@@ -56,12 +64,15 @@ export interface Site {
 }
 
 /** For the tests of one file: starts the lab, and the operator over a remote that is still empty; ends both. */
-export function useSite(prepare: (remote: ManifestsRemote) => void = () => {}): () => Site {
+export function useSite(
+  prepare: (remote: ManifestsRemote) => void = () => {},
+  { hosts = 3, images = {} }: SiteOptions = {},
+): () => Site {
   let site: Site | undefined;
   let lab: Lab | undefined;
   beforeAll(async () => {
-    lab = await Lab.start({ hosts: 3 });
-    site = await createSite(lab);
+    lab = await Lab.start({ hosts });
+    site = await createSite(lab, images);
     prepare(site.remote);
   });
   afterEach(({ task }) => {
@@ -80,16 +91,20 @@ export function useSite(prepare: (remote: ManifestsRemote) => void = () => {}): 
   };
 }
 
-async function createSite(lab: Lab): Promise<Site> {
+async function createSite(lab: Lab, images: NonNullable<SiteOptions['images']>): Promise<Site> {
   const dhcp = await startDhcp(lab);
   const image = await buildGuestImage();
   for (const host of lab.hosts) await installBaseImage(host, image, BASE_IMAGE);
+  for (const [volume, habits] of Object.entries(images)) {
+    const changed = await withHabits(image, habits, lab.dir);
+    for (const host of lab.hosts) await installBaseImage(host, changed, volume);
+  }
   const dir = join(lab.dir, 'site');
   mkdirSync(dir);
   const remote = await createManifestsRemote(dir);
   const config = join(dir, 'operator.yaml');
   const program = { config, env: { WEBHOOK_SECRET } };
-  let settings: Settings = { vmsPerHost: 4, httpPort: await freePort() };
+  let settings: Settings = { vmsPerHost: 4, httpPort: await freePort(), shutdownTimeout: '120s' };
   const url = () => `http://127.0.0.1:${settings.httpPort}`;
   let operator: OperatorProcess | undefined;
   const spawn = () => (operator = spawnOperator(program, join(dir, 'operator.log'), url));
@@ -122,7 +137,7 @@ async function createSite(lab: Lab): Promise<Site> {
 }
 
 /** YAML 1.2 takes JSON as it is. */
-function operatorYaml(lab: Lab, { vmsPerHost, httpPort }: Settings): string {
+function operatorYaml(lab: Lab, { vmsPerHost, httpPort, shutdownTimeout }: Settings): string {
   const hosts = lab.hosts.map(({ name, address }) => [name, { address, virtType: 'qemu' }]);
   return JSON.stringify({
     state: './state',
@@ -130,6 +145,7 @@ function operatorYaml(lab: Lab, { vmsPerHost, httpPort }: Settings): string {
     ssh: { key: lab.operatorKey, knownHosts: lab.knownHosts, connectTimeout: '2s', keepalive: '1s' },
     hosts: Object.fromEntries(hosts),
     concurrency: { vmsPerHost },
+    shutdownTimeout,
     http: { listen: `127.0.0.1:${httpPort}`, webhookSecret: { env: 'WEBHOOK_SECRET' } },
   });
 }

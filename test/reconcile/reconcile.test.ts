@@ -265,6 +265,40 @@ describe('a step that fails', () => {
   });
 });
 
+describe('a change that a running VM does not take', () => {
+  const live = { vcpus: 2, maxVcpus: 2, memoryMiB: 2048, maxMemoryMiB: 4096 };
+  const larger = { ...web, vcpus: 4 };
+  const pending = { host: 'a', vm: 'web', reason: 'vcpus 2 -> 4', restart: 'never' };
+
+  it('is told as pending in the report that makes it, and restarted once git allows it', async () => {
+    const { source, hosts, pass } = world();
+    hosts.set(knownHost('a', [observedVm({ run: 1, live })]));
+    source.commit(A, desiredState([larger]));
+    expect(await pass()).toMatchObject({ status: 'applied', pendingRestart: [pending] });
+    expect((await pass()).pendingRestart).toEqual([pending]);
+    source.commit(B, desiredState([{ ...larger, restart: 'allowed' }]));
+    const report = await pass();
+    expect(report.steps).toMatchObject([{ kind: 'restart', outcome: 'done' }]);
+    expect(report).not.toHaveProperty('pendingRestart');
+    expect((await pass()).steps).toEqual([]);
+  });
+
+  it('stays pending where the restart fails, and is not called so where the resize does', async () => {
+    const { source, hosts, pass } = world();
+    hosts.set(knownHost('a', [observedVm({ run: 1, live })]));
+    source.commit(A, desiredState([{ ...larger, restart: 'allowed' }]));
+    hosts.beforeStep = ({ kind }) => {
+      if (kind === 'resize') throw new OperatorError('E_LIBVIRT', 'no');
+    };
+    expect(await pass()).not.toHaveProperty('pendingRestart');
+    source.commit(B, desiredState([{ ...larger, restart: 'allowed' }]));
+    hosts.beforeStep = ({ kind }) => {
+      if (kind === 'restart') throw new OperatorError('E_TIMEOUT', 'it runs on');
+    };
+    expect((await pass()).pendingRestart).toEqual([{ ...pending, restart: 'allowed' }]);
+  });
+});
+
 describe('a newer commit', () => {
   it('stops the pass at the next step, and its note says which commit took over', async () => {
     const { source, hosts, notes, pass } = world();

@@ -168,6 +168,18 @@ describe('restart', () => {
     expect(await changesOf({ ...base, kind: 'restart', run: 7 })).toEqual(['domainCreateWithFlags']);
   });
 
+  it('cut short while the VM is off, leaves it to the next pass, which starts it', async () => {
+    const git = desiredState([desiredVm({ restart: 'allowed', vcpus: 4 })]);
+    await bench.converge(desiredState([desiredVm()]));
+    const { steps } = await bench.plan(git);
+    bench.host.intercept = (_host, name) => (name === 'domainCreateWithFlags' ? 'drop-connection' : 'pass');
+    await expect(bench.apply(steps)).rejects.toMatchObject({ code: 'E_OUTCOME_UNKNOWN' });
+    bench.host.intercept = undefined;
+    expect(bench.host.isRunning('web')).toBe(false);
+    expect(await bench.converge(git)).toEqual(['start web']);
+    expect(ours(await bench.observe()).live).toMatchObject({ vcpus: 4 });
+  });
+
   it('keeps a guest running that does not listen, and says so', async () => {
     await bench.apply([start]);
     bench.host.ignoreShutdown('web');
