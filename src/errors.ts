@@ -26,7 +26,10 @@ export const ERRORS = {
   E_OUTCOME_UNKNOWN: { reaction: 'retry', summary: 'The connection broke while a step ran.' },
   E_POSTCONDITION: { reaction: 'retry', summary: 'A step ran and the host does not show its result.' },
   E_NOT_OURS: { reaction: 'retry', summary: 'A VM or volume of that name exists and is not ours.' },
-  E_IMAGE_MISSING: { reaction: 'retry', summary: 'A base image or its pool is not on the host.' },
+  E_IMAGE_MISSING: {
+    reaction: 'retry',
+    summary: 'A base image cannot be had: not on the host, not to be read, or not what git names.',
+  },
   E_GUEST_DEAF: {
     reaction: 'retry',
     summary: 'A guest is paused, suspended or crashed, and cannot shut down.',

@@ -8,6 +8,8 @@ import { createNotes, type NotesWriter } from './git/notes.ts';
 import { type HostClient, openHostClient } from './hosts/host-client.ts';
 import { connectHost, HostLink, type LinkState } from './hosts/host-link.ts';
 import { createHosts } from './hosts/hosts.ts';
+import { openCheckedVolumes } from './hosts/images/checked-volumes.ts';
+import { openImageFiles } from './hosts/images/image-files.ts';
 import { openInventory } from './hosts/inventory.ts';
 import type { Logger } from './log.ts';
 import type { Clock, Hosts, Notes } from './ports.ts';
@@ -121,6 +123,10 @@ async function openHosts(
       shutdownTimeoutMs: config.shutdownTimeoutMs,
       force: config.force,
       copyTimeoutMs: COPY_TIMEOUT_MS,
+    },
+    images: {
+      files: openImageFiles(config.stateDir, COPY_TIMEOUT_MS),
+      checked: await openCheckedVolumes(config.stateDir, { readOnly }),
     },
     observeTimeoutMs: OBSERVE_TIMEOUT_MS,
   });

@@ -26,12 +26,18 @@ export interface Source {
   between(from: string, to: string): Promise<readonly Revision[]>;
 }
 
+/** A base image's volume. */
+export interface WantedVolume extends VolumeRef {
+  /** The operator brings it: whether it was checked is of interest too. */
+  readonly isBrought?: boolean;
+}
+
 /** What a pass wants to know of the hosts beyond their VMs and pools. */
 export interface Question {
   /** Hosts that are Unknown by decree and are not asked. */
   readonly offline: ReadonlySet<string>;
   /** Volumes to look for on every host: the base images. */
-  readonly volumes: readonly VolumeRef[];
+  readonly volumes: readonly WantedVolume[];
 }
 
 /** The KVM hosts. */

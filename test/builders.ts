@@ -65,6 +65,7 @@ export function hostPolicy(name: string, overrides: Partial<HostPolicy> = {}): H
     reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
     ratio: { vcpu: 4, memory: 1, disk: 1 },
     pools: [],
+    images: [],
     ...overrides,
   };
 }
@@ -85,7 +86,7 @@ export function desiredState(
 
 /** Those of a plan's steps that are about VMs. */
 export function vmSteps(steps: readonly Step[]): VmStep[] {
-  return steps.filter((step) => step.kind !== 'pool');
+  return steps.filter((step) => step.kind !== 'pool' && step.kind !== 'image');
 }
 
 /** Our mark on `web`, complete. */

@@ -4,12 +4,13 @@ import { checkDuplicates } from './check-duplicates.ts';
 import { checkVm } from './check-vm.ts';
 import type { Cluster } from './cluster.ts';
 import type { DesiredState, DesiredVm } from './desired.ts';
+import { resolveImage } from './images.ts';
 import type { Issue } from './issue.ts';
 import { placeOf } from './located.ts';
 import { issueAt } from './parse-file.ts';
 import { type ReadCluster, readCluster } from './read-cluster.ts';
 import { type Declared, type DeclaredVm, type HostMention, join, readManifest } from './read-manifest.ts';
-import { resolveHost, resolvePolicy, resolveVm } from './resolve-vm.ts';
+import { diskPool, resolveHost, resolvePolicy, resolveVm } from './resolve-vm.ts';
 import type { SourceFile } from './source-file.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -89,8 +90,10 @@ function desiredVm({ file, host, node, spec }: DeclaredVm, cluster: Cluster): De
     if (spec.uuid !== undefined) return resolveVm(spec, { host, source }, cluster);
     const name = spec.image ?? cluster.defaults?.image;
     const image = name === undefined ? undefined : cluster.images?.[name];
-    if (name !== undefined && image !== undefined)
-      return resolveVm(spec, { host, source, image: { name, ...image } }, cluster);
+    if (name !== undefined && image !== undefined) {
+      const found = resolveImage(name, image, diskPool(host, cluster));
+      return resolveVm(spec, { host, source, image: found }, cluster);
+    }
   }
   throw new Error(`no issues, and yet a VM in ${file} is not complete`);
 }

@@ -26,6 +26,7 @@ export function checkVm(vm: DeclaredVm, { cluster, ranges, hostAddresses }: Surr
     ...poolIssues(vm, cluster),
     ...checkAdopted(vm, cluster.cluster),
     ...checkNetworks(vm),
+    ...cloneIssues(vm, cluster),
     ...volumeIssues(vm, cluster),
     ...addressIssues(vm, ranges, hostAddresses),
   ];
@@ -69,6 +70,15 @@ function imageIssues(vm: DeclaredVm, { defaults, images }: Partial<Cluster>): Is
   ];
 }
 
+/** An overlay of a VM's own disk would be broken as soon as that VM is started. */
+function cloneIssues(vm: DeclaredVm, { defaults = {}, images = {} }: Partial<Cluster>): Issue[] {
+  const name = vm.sound.image ?? defaults.image;
+  const image = name !== undefined && Object.hasOwn(images, name) ? images[name] : undefined;
+  if (vm.sound.clone !== 'overlay' || image?.srcvm === undefined) return [];
+  const message = `"overlay" does not go with image "${name}", which is the disk of VM ${image.srcvm}`;
+  return [issueOf(vm, 'clone', message, 'leave it out: such a VM has a full copy')];
+}
+
 /** A pool that its host does not have, by decree. */
 function poolIssues({ host, ...vm }: DeclaredVm, { hosts = {}, defaults = {} }: Partial<Cluster>): Issue[] {
   const settings = (host !== undefined && Object.hasOwn(hosts, host) ? hosts[host] : undefined) ?? {};
@@ -92,7 +102,7 @@ function volumeIssues(vm: DeclaredVm, { images = {} }: Partial<Cluster>): Issue[
   if (name === undefined) return [];
   const volumes = Array.from({ length: numDisks + 1 }, (_, disk) => volumeName(name, disk));
   return Object.entries(images)
-    .filter(([, image]) => volumes.includes(image.volume))
+    .filter(([, { volume }]) => volume !== undefined && volumes.includes(volume))
     .map(([image, { volume }]) =>
       issueOf(
         vm,

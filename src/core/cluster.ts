@@ -125,10 +125,37 @@ const imageSchema = z
     {
       pool: field
         .storageName('a pool name')
-        .describe('Storage pool in which the image stands on every host.'),
-      volume: field.storageName('a volume name').describe('Name of the volume in that pool.'),
+        .optional()
+        .describe(
+          'Storage pool in which the image stands on every host, or that it is brought to. Absent with file and url: the pool of disks.',
+        ),
+      volume: field
+        .storageName('a volume name')
+        .optional()
+        .describe('Name of a volume that stands in that pool on every host.'),
+      file: field
+        .absolutePath('the image file')
+        .optional()
+        .describe("Path of the image on the operator's machine; the operator brings it to the hosts."),
+      url: field
+        .webUrl()
+        .optional()
+        .describe('Where the operator fetches the image, to bring it to the hosts.'),
+      sha256: field
+        .sha256()
+        .optional()
+        .describe('Of the whole file, as sha256sum prints it; needed with file and url.'),
+      format: field
+        .oneOf(['qcow2', 'raw'])
+        .optional()
+        .describe('Format of the file or of what is behind the URL. Absent: qcow2.'),
+      srcvm: field
+        .storageName('the name of a VM')
+        .optional()
+        .describe('A VM on the same host whose first disk is copied; it has to be shut off.'),
+      cloudInit: field.flag().optional().describe('Guests made of it have cloud-init. Absent: false.'),
     },
-    'an object with pool and volume',
+    'an object with pool and volume, with file or url and sha256, or with srcvm',
   )
   .describe('A base image.');
 

@@ -34,6 +34,8 @@ export interface HostPolicy {
   readonly ratio: { readonly vcpu: number; readonly memory: number; readonly disk: number };
   /** The pools that it is to have; it may have others, which are used and left as they are. */
   readonly pools: readonly HostPool[];
+  /** Every image of cluster.yaml, as this host has it. */
+  readonly images: readonly Image[];
 }
 
 /** Whether the plug of a guest is pulled that does not shut down in time. */
@@ -103,11 +105,27 @@ export interface BootDisk {
   readonly sizeGiB?: number;
 }
 
-/** A base image: a volume that stands in a pool of the host. */
+/** A base image: a volume that stands in a pool of the host, or is brought there. */
 export interface Image {
   readonly name: string;
   readonly pool: string;
   readonly volume: string;
+  /** Present: the operator brings it. */
+  readonly content?: ImageContent;
+  /** Present: it is the first disk of this VM, whose pool and volume show on the host. */
+  readonly sourceVm?: string;
+  /** Guests made of it have cloud-init. */
+  readonly cloudInit?: boolean;
+}
+
+/** Where the content of an image comes from, and what it has to be. */
+export interface ImageContent {
+  /** A path on the operator's machine. */
+  readonly file?: string;
+  readonly url?: string;
+  /** Of the whole file, lower case. */
+  readonly sha256: string;
+  readonly format: 'qcow2' | 'raw';
 }
 
 export interface DataDisk {

@@ -61,6 +61,21 @@ export function absolutePath(what: string): z.ZodString {
     .regex(/^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._+@-]+)+$/, expected);
 }
 
+/** A sha256 in hexadecimal digits. */
+export function sha256(): z.ZodString {
+  const expected = 'a sha256 of 64 hexadecimal digits, as sha256sum prints it';
+  return z.string(expected).regex(/^[0-9a-fA-F]{64}$/, expected);
+}
+
+/** Where a web server has a file; no user and password, which everybody who reads the repository would see. */
+export function webUrl(): z.ZodString {
+  const expected = 'an http or https URL without user and password';
+  return z
+    .string(expected)
+    .max(2000, expected)
+    .regex(/^https?:\/\/[A-Za-z0-9[][^\s@\\]*$/, expected);
+}
+
 /** The name of a network interface of a host. */
 export function interfaceName(): z.ZodString {
   const expected = 'the name of a bridge on the host, 15 characters at most, such as br0';

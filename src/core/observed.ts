@@ -59,6 +59,8 @@ export interface ObservedVolume {
   readonly capacity: number;
   /** Bytes that it takes up. */
   readonly allocation: number;
+  /** Its content was read and is what its name says, and it has not been written to since. */
+  readonly verified?: boolean;
 }
 
 /** The key of a volume in `KnownHost.volumes`. */

@@ -44,6 +44,7 @@ function imageProblem({ image, sizeGiB }: BootDisk, host: KnownHost): string | u
   // What is in a pool that has yet to be started shows then.
   if (host.pools.get(image.pool)?.active !== true) return undefined;
   const volume = host.volumes.get(volumeKey({ pool: image.pool, name: image.volume }));
+  if (volume === undefined && (image.content !== undefined || image.sourceVm !== undefined)) return undefined;
   if (volume === undefined) {
     return `base image ${image.name} is not on ${host.name}: no volume ${image.volume} in pool ${image.pool}`;
   }

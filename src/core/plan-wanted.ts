@@ -18,6 +18,7 @@ import {
   takenMac,
 } from './plan-obstacles.ts';
 import { sizeChange, sizeOf, untilRestart } from './size.ts';
+import { resolveSourceVm } from './source-vm.ts';
 import type { CreateStep, Step, Verdict } from './step.ts';
 
 interface WantedContext extends PlanContext {
@@ -57,9 +58,13 @@ function planAbsent(vm: DesiredVm, host: KnownHost, context: WantedContext): Ver
   const elsewhere = hiddenCopy(vm, context.fleet);
   if (elsewhere !== undefined) return hold(vm, { because: 'unknown', kind: 'create', reason: elsewhere });
   if (!canBeMade(vm)) return hold(vm, lostProblem(vm));
-  const obstacle = placementProblem(vm, host, context.policyOf(vm.host)) ?? takenMac(vm, context.fleet);
+  const resolved = resolveSourceVm(vm, host);
+  if ('problem' in resolved)
+    return hold(vm, { because: 'conflict', kind: 'create', reason: resolved.problem });
+  const obstacle =
+    placementProblem(resolved.vm, host, context.policyOf(vm.host)) ?? takenMac(vm, context.fleet);
   if (obstacle !== undefined) return hold(vm, { because: 'conflict', kind: 'create', reason: obstacle });
-  return creation(vm, context);
+  return creation(resolved.vm, context);
 }
 
 /** Marks it, and has everything follow that follows for a VM of ours: nothing, where git says it as it is. */
@@ -83,7 +88,7 @@ function planExisting(vm: DesiredVm, owned: OwnedVm, context: WantedContext): Ve
   if (problem !== undefined) return hold(vm, problem);
   const hidden = hiddenRival(vm, found, mark, context.fleet);
   if (hidden !== undefined) return hold(vm, hidden);
-  if (isIncomplete(mark)) return canBeMade(vm) ? creation(vm, context, found) : hold(vm, lostProblem(vm));
+  if (isIncomplete(mark)) return planUnfinished(vm, found, context);
   const verdict = convergence(vm, owned, context);
   if (mark.state === 'tombstone') return settled(vm, verdict, context.commit);
   const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
@@ -155,6 +160,15 @@ function markChange(mark: Mark, wanted: Mark): string | undefined {
 
 function forceOf({ force }: Pick<Mark, 'force'>): Pick<Mark, 'force'> {
   return force === undefined ? {} : { force };
+}
+
+function planUnfinished(vm: DesiredVm, found: ObservedVm, context: WantedContext): Verdict {
+  if (!canBeMade(vm)) return hold(vm, lostProblem(vm));
+  const host = context.fleet.known.get(vm.host);
+  const resolved = host === undefined ? { vm } : resolveSourceVm(vm, host);
+  if ('problem' in resolved)
+    return hold(vm, { because: 'conflict', kind: 'create', reason: resolved.problem });
+  return creation(resolved.vm, context, found);
 }
 
 /** `begun`: what an earlier try left; it keeps the MAC addresses that it was given. */

@@ -5,6 +5,7 @@ import type { ObservedState } from './observed.ts';
 import { poolsNeeded } from './placement.ts';
 import { imagesOf } from './plan-adopt.ts';
 import { orderByDependencies } from './plan-dependencies.ts';
+import { withImages } from './plan-images.ts';
 import { planPools } from './plan-pools.ts';
 import { planUnwanted } from './plan-unwanted.ts';
 import { planWanted } from './plan-wanted.ts';
@@ -48,7 +49,7 @@ export interface PlanContext {
  *   no     | ours, building           | remove, as if it were complete; coming back, its creation goes on
  *   no     | not ours                 | nothing
  *
- * Pools of cluster.yaml that are missing or stopped come first: see `planPools`. VMs that need one wait for it.
+ * Pools of cluster.yaml that are missing or stopped come first (`planPools`), then images (`withImages`); VMs wait for theirs.
  */
 export function plan(desired: DesiredState, observed: ObservedState, context: PlanContext): Plan {
   const fleet = arrangeFleet(desired.cluster, observed);
@@ -65,7 +66,11 @@ export function plan(desired: DesiredState, observed: ObservedState, context: Pl
   const verdicts = [...pools, ...wanted, ...unwanted];
   const steps = verdicts.flatMap((verdict) => verdict.steps);
   const held = verdicts.flatMap((verdict) => verdict.held);
-  return orderByDependencies({ steps: afterPools(steps, desired), held }, desired, fleet);
+  return orderByDependencies(
+    { steps: withImages(afterPools(steps, desired), desired, fleet.known), held },
+    desired,
+    fleet,
+  );
 }
 
 const NO_POOLS = { pools: [] };

@@ -1,4 +1,5 @@
 import { type AddressRange, parseAddressRange } from './address-range.ts';
+import { imageIssues } from './check-images.ts';
 import { poolIssues } from './check-pools.ts';
 import { checkSchema, shown } from './check-schema.ts';
 import { type Cluster, clusterSchema } from './cluster.ts';
@@ -53,6 +54,7 @@ function readSource(source: SourceFile, configured: readonly string[] | undefine
       ...addresses.issues,
       ...defaultImageIssues(path, root, sound),
       ...poolIssues(path, root, sound),
+      ...imageIssues(path, root, sound.images),
       ...unknownHostIssues(path, root, sound, configured),
     ],
   };

@@ -1,6 +1,7 @@
 import type { Cluster } from './cluster.ts';
 import type { BootDisk, DataDisk, DesiredVm, HostPolicy, Image, Nic, Policy } from './desired.ts';
 import { vmUuid } from './identity.ts';
+import { resolveImage } from './images.ts';
 import type { VmSpec } from './manifest.ts';
 import { poolsOf } from './pools.ts';
 
@@ -18,7 +19,7 @@ export interface Declaration {
 export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cluster: Cluster): DesiredVm {
   const { defaults = {} } = cluster;
   const ofHost = hostSettings(cluster, host);
-  const pool = spec.pool ?? ofHost.pool ?? defaults.pool ?? 'default';
+  const pool = spec.pool ?? diskPool(host, cluster);
   const power = spec.power ?? defaults.power ?? 'on';
   const force = spec.force ?? defaults.force;
   const bridge = ofHost.bridge ?? defaults.bridge ?? 'br0';
@@ -85,7 +86,15 @@ export function resolveHost(name: string, cluster: Cluster): HostPolicy {
     },
     ratio: { vcpu: promised.vcpu ?? 4, memory: promised.memory ?? 1, disk: promised.disk ?? 1 },
     pools: poolsOf(name, cluster),
+    images: Object.entries(cluster.images ?? {}).map(([image, written]) =>
+      resolveImage(image, written, diskPool(name, cluster)),
+    ),
   };
+}
+
+/** Where disks are on a host, unless a VM says otherwise. */
+export function diskPool(host: string, cluster: Cluster): string {
+  return hostSettings(cluster, host).pool ?? cluster.defaults?.pool ?? 'default';
 }
 
 /** The policy of the cluster, with every default filled in. */
@@ -113,7 +122,8 @@ function bootDisk(
     pool,
     volume: volumeName(spec.name, 0),
     image,
-    clone: spec.clone ?? defaults.clone ?? 'overlay',
+    // The disk of a VM changes when that VM is started, and an overlay of it would be broken.
+    clone: image.sourceVm === undefined ? (spec.clone ?? defaults.clone ?? 'overlay') : 'full',
     ...(sizeGiB === undefined ? {} : { sizeGiB }),
   };
 }

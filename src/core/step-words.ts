@@ -21,5 +21,6 @@ export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   remove: { sign: '-', done: 'removed' },
   restore: { sign: '+', done: 'restored' },
   pool: { sign: '+', done: 'set up' },
+  image: { sign: '+', done: 'brought' },
   purge: { sign: '!', done: 'purged' },
 };

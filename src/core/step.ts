@@ -1,4 +1,4 @@
-import type { ForcePolicy, NewVm } from './desired.ts';
+import type { ForcePolicy, Image, NewVm } from './desired.ts';
 import type { Mark } from './mark.ts';
 import type { HostPool } from './pools.ts';
 import type { Size } from './size.ts';
@@ -107,8 +107,14 @@ export interface PoolStep extends StepBase {
   readonly pool: HostPool;
 }
 
+/** Brings a base image to the host and checks it there. */
+export interface ImageStep extends StepBase {
+  readonly kind: 'image';
+  readonly image: Image;
+}
+
 /** A step about something of a host that is no VM. */
-export type HostStep = PoolStep;
+export type HostStep = PoolStep | ImageStep;
 
 export type Step = VmStep | HostStep;
 
@@ -116,7 +122,8 @@ export type StepKind = Step['kind'];
 
 /** What a step is about, for people: a VM by its name. No two subjects of a host are called alike. */
 export function subjectOf(step: Step): string {
-  return step.kind === 'pool' ? `pool ${step.pool.name}` : step.vm;
+  if (step.kind === 'pool') return `pool ${step.pool.name}`;
+  return step.kind === 'image' ? `image ${step.image.name}` : step.vm;
 }
 
 /** Names a step in its plan, for `after`: `start t01/web`. */

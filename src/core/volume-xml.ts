@@ -18,3 +18,12 @@ export function renderVolume(name: string, capacity: number, backing?: BackingFi
   }
 </volume>`;
 }
+
+/** An empty file that nobody but root may write to, for the bytes of an image. */
+export function renderEmptyFile(name: string): string {
+  return `<volume>
+  <name>${escapeXml(name)}</name>
+  <capacity unit='bytes'>0</capacity>
+  <target><format type='raw'/><permissions><mode>0444</mode></permissions></target>
+</volume>`;
+}

@@ -6,6 +6,7 @@ import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvir
 import type { Hosts, Question } from '../ports.ts';
 import { createDefinitionCache } from './definition-cache.ts';
 import type { HostClient } from './host-client.ts';
+import type { CheckedVolumes } from './images/checked-volumes.ts';
 import type { Inventory } from './inventory.ts';
 import { observeHost } from './observe-host.ts';
 import { applyStep } from './steps/apply-step.ts';
@@ -13,6 +14,9 @@ import type { StepContext } from './steps/context.ts';
 
 /** Pools are refreshed when libvirt's figures are older than this: guests write past libvirt. */
 const POOL_REFRESH_MS = 5 * 60_000;
+
+/** Images are sent through this machine's network and processor. */
+const UPLOADS_AT_ONCE = 2;
 
 /** Keeps one host connected. */
 export interface HostConnection {
@@ -27,6 +31,7 @@ export interface HostsOptions {
   readonly connections: readonly HostConnection[];
   readonly inventory: Inventory;
   readonly settings: StepSettings;
+  readonly images: Omit<StepContext['images'], 'inTurn'>;
   /** A host that is silent for so long in one observation is Unknown. */
   readonly observeTimeoutMs: number;
 }
@@ -34,8 +39,13 @@ export interface HostsOptions {
 /** The KVM hosts, over libvirt. */
 export function createHosts(options: HostsOptions): Hosts {
   const hosts = new Map(
-    options.connections.map((connection) => [connection.name, createObserver(connection)]),
+    options.connections.map((connection) => [
+      connection.name,
+      createObserver(connection, options.images.checked),
+    ]),
   );
+
+  const images = { ...options.images, inTurn: pLimit(UPLOADS_AT_ONCE) };
 
   return {
     async observe(question, signal) {
@@ -57,10 +67,8 @@ export function createHosts(options: HostsOptions): Hosts {
         if (step.kind === 'create' || step.kind === 'restore')
           await options.inventory.expect(step.host, step.vm);
         const { defineInTurn } = host;
-        await applyStep(
-          { client: libvirt, facts, events, progress, defineInTurn, ...options.settings },
-          step,
-        );
+        const context = { host: step.host, client: libvirt, facts, events, progress, defineInTurn, images };
+        await applyStep({ ...context, ...options.settings }, step);
       } catch (error) {
         throw explain(error, step);
       }
@@ -110,7 +118,7 @@ interface Seen {
 }
 
 /** A connection with what is kept between observations. */
-function createObserver(connection: HostConnection): Observer {
+function createObserver(connection: HostConnection, checked: CheckedVolumes): Observer {
   const definitions = createDefinitionCache();
   let refreshedAt = Number.NEGATIVE_INFINITY;
   return {
@@ -120,7 +128,7 @@ function createObserver(connection: HostConnection): Observer {
       const { libvirt, facts } = await connection.get(signal);
       const now = performance.now();
       const refreshPools = now - refreshedAt > POOL_REFRESH_MS;
-      const options = { name: connection.name, facts, definitions, volumes, refreshPools, signal };
+      const options = { name: connection.name, facts, definitions, volumes, checked, refreshPools, signal };
       const host = await observeHost(libvirt, options);
       if (refreshPools) refreshedAt = now;
       return { host, hostUuid: facts.hostUuid };

@@ -1,5 +1,4 @@
 import type { DomainDefinition } from '../core/domain-definition.ts';
-import type { VolumeRef } from '../core/mark.ts';
 import type { KnownHost, ObservedDisk, ObservedVm, ObservedVolume, PowerState } from '../core/observed.ts';
 import { volumeKey } from '../core/observed.ts';
 import type { LiveSize } from '../core/size.ts';
@@ -7,8 +6,10 @@ import { type DomainState, domainStateName } from '../libvirt/domains.ts';
 import { isLibvirtError } from '../libvirt/errors.ts';
 import type { Libvirt } from '../libvirt/libvirt.ts';
 import type { TypedParams } from '../libvirt/typed-params.ts';
+import type { WantedVolume } from '../ports.ts';
 import type { DefinitionCache } from './definition-cache.ts';
 import type { HostFacts } from './host-facts.ts';
+import type { CheckedVolumes } from './images/checked-volumes.ts';
 import { observePools } from './observe-pools.ts';
 import { refreshPool } from './refresh-pool.ts';
 
@@ -17,7 +18,8 @@ export interface ObserveOptions {
   readonly facts: HostFacts;
   readonly definitions: DefinitionCache;
   /** Volumes to look for: the base images. */
-  readonly volumes: readonly VolumeRef[];
+  readonly volumes: readonly WantedVolume[];
+  readonly checked: CheckedVolumes;
   /** Pools are looked at anew, not as libvirt last saw them. */
   readonly refreshPools: boolean;
   readonly signal: AbortSignal;
@@ -115,9 +117,7 @@ async function observeVolumes(
   options: ObserveOptions,
 ): Promise<Map<string, ObservedVolume>> {
   const found = await Promise.all(
-    options.volumes.map(
-      async (ref) => [volumeKey(ref), await findVolume(client, ref, options.signal)] as const,
-    ),
+    options.volumes.map(async (ref) => [volumeKey(ref), await findVolume(client, ref, options)] as const),
   );
   return new Map(found.flatMap(([key, volume]) => (volume === undefined ? [] : [[key, volume]])));
 }
@@ -125,17 +125,18 @@ async function observeVolumes(
 /** A file that was copied into the pool by hand shows only after a refresh: absent means looked at twice. */
 async function findVolume(
   client: Libvirt,
-  ref: VolumeRef,
-  signal: AbortSignal,
+  ref: WantedVolume,
+  { name, checked, signal }: Pick<ObserveOptions, 'name' | 'checked' | 'signal'>,
 ): Promise<ObservedVolume | undefined> {
   for (const refresh of [false, true]) {
     try {
       const pool = await client.pools.byName(ref.pool, { signal });
       if (refresh) await refreshPool(client, pool, { signal });
-      const info = await client.volumes.info(await client.volumes.byName(pool, ref.name, { signal }), {
-        signal,
-      });
-      return { capacity: info.capacityBytes, allocation: info.allocationBytes };
+      const volume = await client.volumes.byName(pool, ref.name, { signal });
+      const info = await client.volumes.info(volume, { signal });
+      const size = { capacity: info.capacityBytes, allocation: info.allocationBytes };
+      if (ref.isBrought !== true) return size;
+      return { ...size, verified: checked.has(name, ref, await client.volumes.xml(volume, { signal })) };
     } catch (error) {
       if (isLibvirtError(error, 'NO_STORAGE_VOL')) continue;
       // No such pool, or an inactive one: the pools that were read say so.

@@ -1,7 +1,7 @@
 import { type Assessment, assess } from '../core/assess.ts';
 import { holdForCapacity, shortageIssues } from '../core/capacity-check.ts';
 import type { DesiredState } from '../core/desired.ts';
-import type { ObservedState } from '../core/observed.ts';
+import { type ObservedState, volumeKey } from '../core/observed.ts';
 import type { Report } from '../core/report.ts';
 import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
 import { applyAll } from './apply-all.ts';
@@ -178,13 +178,12 @@ async function judge(
 /** What the hosts are asked for a revision: its images, and which hosts not to ask at all. */
 export function questionFor(desired: DesiredState): Question {
   const offline = [...desired.hosts.values()].filter(({ state }) => state === 'offline');
-  const images = new Map(
-    [...desired.vms.values()].flatMap(({ bootDisk }) =>
-      bootDisk === undefined ? [] : [[bootDisk.image.name, bootDisk.image] as const],
-    ),
-  );
+  const images = [...desired.vms.values()].flatMap(({ bootDisk }) => bootDisk?.image ?? []);
+  const volumes = images
+    .filter(({ sourceVm }) => sourceVm === undefined)
+    .map(({ pool, volume, content }) => ({ pool, name: volume, isBrought: content !== undefined }));
   return {
     offline: new Set(offline.map(({ name }) => name)),
-    volumes: [...images.values()].map(({ pool, volume }) => ({ pool, name: volume })),
+    volumes: [...new Map(volumes.map((volume) => [volumeKey(volume), volume])).values()],
   };
 }

@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { renderDefinition } from './definition.ts';
 import type { SavedMemory } from './domain.ts';
 import type { SimulatedHost } from './host.ts';
-import type { DiskFile } from './storage.ts';
+import type { DiskFile, Pool } from './storage.ts';
 
 const FORMAT = 2;
 
@@ -15,6 +15,7 @@ interface HostState {
     readonly name: string;
     readonly uuid: string;
     readonly path: string;
+    readonly source?: Pool['source'];
     readonly autostart: boolean;
   }[];
   readonly files: readonly (readonly [path: string, file: DiskFile])[];
@@ -70,7 +71,9 @@ function stateOfHost({ facts, storage, domains }: SimulatedHost): HostState {
     format: FORMAT,
     uuid: facts.uuid,
     folders: storage.folders(),
-    pools: storage.pools().map(({ name, uuid, path, autostart }) => ({ name, uuid, path, autostart })),
+    pools: storage
+      .pools()
+      .map(({ name, uuid, path, source, autostart }) => ({ name, uuid, path, source, autostart })),
     files: storage.files(),
     domains: domains
       .all()

@@ -15,10 +15,11 @@ import { remoteError } from '../libvirt/protocol/procedure.ts';
 import { type ProcedureName, procedureNamed, procedures, type ReplyOf } from '../libvirt/protocol.ts';
 import { type Codec, decode, nothing } from '../libvirt/xdr.ts';
 import { XdrError } from '../libvirt/xdr-reader.ts';
-import type { Caller } from './calls/caller.ts';
+import type { Caller, OpenStream } from './calls/caller.ts';
 import { callNamed } from './calls.ts';
 import { CODES, internalError, LibvirtFailure } from './failure.ts';
 import type { Interception, SimulatedHost } from './host.ts';
+import type { SendPacket, StreamEnd } from './volume-stream.ts';
 
 /** VIR_ERR_ERROR. */
 const LEVEL_ERROR = 2;
@@ -35,6 +36,8 @@ export class RpcSession implements Caller {
   opened = false;
   readonly #stream: Duplex;
   readonly #dropConnection: () => void;
+  readonly #streams = new Map<number, StreamEnd>();
+  #opening: OpenStream | undefined;
   readonly #splitter = new PacketSplitter((packet) => this.#receive(packet));
 
   /** `dropConnection` ends more than this stream: the network connection that carries it. */
@@ -77,9 +80,18 @@ export class RpcSession implements Caller {
     process.nextTick(() => this.#stream.uncork());
   }
 
+  openStream(open: OpenStream): void {
+    this.#opening = open;
+  }
+
   #receive(packet: Packet): void {
     if (packet.program === PROGRAM.keepalive) {
       if (packet.procedure === KEEPALIVE.ping) this.#pong();
+      return;
+    }
+    if (packet.program === PROGRAM.remote && packet.type === TYPE.stream) {
+      this.#streams.get(packet.serial)?.(packet.status, packet.body);
+      if (packet.status !== STATUS.continue) this.#streams.delete(packet.serial);
       return;
     }
     const name = NAMES.get(packet.procedure);
@@ -123,13 +135,25 @@ export class RpcSession implements Caller {
       if (call === undefined) throw notSupported(name);
       if (!this.opened && !BEFORE_OPEN.includes(name))
         throw internalError('rpc', 'hypervisor connection not open');
-      done(reply, call(this, decode(args, packet.body)));
+      const result = call(this, decode(args, packet.body));
+      const open = this.#opening;
+      this.#opening = undefined;
+      done(reply, result);
+      if (open !== undefined) this.#startStream(packet, open);
     } catch (error) {
       if (error instanceof LibvirtFailure) this.#fail(packet, error);
       else if (error instanceof XdrError)
         this.#fail(packet, new LibvirtFailure(CODES.RPC, 'rpc', 'Unable to decode message payload'));
       else throw error;
     }
+  }
+
+  #startStream({ procedure, serial }: Packet, open: OpenStream): void {
+    const header = { program: PROGRAM.remote, type: TYPE.stream, procedure, serial };
+    const send: SendPacket = (status, body) => {
+      if (this.#stream.writable) this.#stream.write(encodePacket({ ...header, status }, unframed, body));
+    };
+    this.#streams.set(serial, open(send));
   }
 
   #fail({ procedure, serial }: Packet, failure: LibvirtFailure): void {
@@ -164,6 +188,14 @@ export class RpcSession implements Caller {
     if (!this.#stream.destroyed) this.#stream.end();
   }
 }
+
+/** What a stream carries, without a length before it or zeros after it. */
+const unframed: Codec<Buffer> = {
+  encode: (writer, body) => writer.raw(body),
+  decode: () => {
+    throw new Error('never decoded');
+  },
+};
 
 function isProcedureName(name: string): name is ProcedureName {
   return name in procedures;

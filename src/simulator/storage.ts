@@ -10,6 +10,8 @@ export interface DiskFile {
   readonly allocationBytes: number;
   /** How long it is. */
   readonly physicalBytes: number;
+  /** Permissions, where they are not those of every disk: `0444`. */
+  readonly mode?: string;
   readonly backing?: { readonly path: string; readonly format: string };
 }
 
@@ -33,6 +35,11 @@ export class Storage {
   readonly #pools = new Map<string, Pool>();
   readonly #folders = new Set<string>();
   readonly #files = new Map<string, DiskFile>();
+  /** What is in files that were uploaded. */
+  readonly #contents = new Map<string, Buffer>();
+  /** When files were last written to: seconds, with as many decimals as libvirt shows. */
+  readonly #changes = new Map<string, string>();
+  #writes = 0;
 
   constructor(diskBytes: number, onChange: () => void) {
     this.diskBytes = diskBytes;
@@ -58,7 +65,23 @@ export class Storage {
   /** Writes a file behind libvirt's back: a pool shows it after its next refresh. */
   putFile(path: string, file: DiskFile): void {
     this.#files.set(path, file);
+    this.#contents.delete(path);
+    this.#writes += 1;
+    this.#changes.set(path, `${Math.floor(Date.now() / 1000)}.${String(this.#writes).padStart(9, '0')}`);
     this.#onChange();
+  }
+
+  /** What is in a file: what was uploaded, else nothing but zeros. */
+  content(path: string): Buffer {
+    return this.#contents.get(path) ?? Buffer.alloc(this.#files.get(path)?.physicalBytes ?? 0);
+  }
+
+  putContent(path: string, content: Buffer): void {
+    this.#contents.set(path, content);
+  }
+
+  changedAt(path: string): string {
+    return this.#changes.get(path) ?? '0.000000000';
   }
 
   /** Deletes a file behind libvirt's back. */

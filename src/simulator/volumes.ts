@@ -39,7 +39,11 @@ export function createVolume(storage: Storage, pool: Pool, xml: string): VolumeR
   }
   const capacityBytes = toSectors(capacity ?? under?.capacityBytes ?? 0);
   const allocation = bytesAt(root, 'allocation', 'bytes') ?? capacityBytes;
-  const file = newFile(format, capacityBytes, Math.min(allocation, capacityBytes));
+  const mode = textAt(root, 'target', 'permissions', 'mode');
+  const file = {
+    ...newFile(format, capacityBytes, Math.min(allocation, capacityBytes)),
+    ...(mode !== undefined && { mode }),
+  };
   checkRoom(storage, pool, { name, bytes: file.allocationBytes });
   return storage.addVolume(pool, name, { ...file, ...(backing === undefined ? {} : { backing }) });
 }
@@ -83,8 +87,11 @@ export function resizeVolume(
   storage.putFile(path, { ...file, capacityBytes: wanted, physicalBytes });
 }
 
-/** A volume's XML as libvirt writes it, without permissions and times. */
-export function renderVolumeXml({ name }: VolumeRef, path: string, file: DiskFile): string {
+/** A volume's XML as libvirt writes it, without owners. */
+export function renderVolumeXml(
+  { name }: VolumeRef,
+  { path, file, changedAt }: { readonly path: string; readonly file: DiskFile; readonly changedAt: string },
+): string {
   const backing =
     file.backing === undefined
       ? ''
@@ -93,15 +100,23 @@ export function renderVolumeXml({ name }: VolumeRef, path: string, file: DiskFil
     <format type='${file.backing.format}'/>
   </backingStore>
 `;
+  // Nothing is said of an empty file.
+  const physical =
+    file.physicalBytes === 0 ? '' : `  <physical unit='bytes'>${file.physicalBytes}</physical>\n`;
   return `<volume type='file'>
   <name>${escapeXml(name)}</name>
   <key>${escapeXml(path)}</key>
   <capacity unit='bytes'>${file.capacityBytes}</capacity>
   <allocation unit='bytes'>${file.allocationBytes}</allocation>
-  <physical unit='bytes'>${file.physicalBytes}</physical>
-  <target>
+${physical}  <target>
     <path>${escapeXml(path)}</path>
     <format type='${file.format}'/>
+    <permissions>
+      <mode>${file.mode ?? '0600'}</mode>
+    </permissions>
+    <timestamps>
+      <mtime>${changedAt}</mtime>
+    </timestamps>
   </target>
 ${backing}</volume>
 `;

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import { renderVolume } from '../../src/core/volume-xml.ts';
+import { renderEmptyFile, renderVolume } from '../../src/core/volume-xml.ts';
 import { elementAt, parseXml, textAt } from '../../src/core/xml.ts';
+import type { VolumeRef } from '../../src/libvirt/protocol/procedure.ts';
 import { MIB, makeVolume } from './machine.ts';
 import { failureOf, onEveryHost, POOL_PATH } from './site.ts';
 
@@ -9,6 +10,15 @@ const MOUNTED = `<pool type='netfs'><name>mounted</name>
   <source><host name='127.0.0.1'/><dir path='/export'/><format type='auto'/></source>
   <target><path>/data01/mounted</path></target></pool>`;
 const NOWHERE = { name: 'nowhere', uuid: '99999999-1111-5111-8111-111111111111' };
+/** The head of a qcow2 file of 64 MiB, and something after it. */
+const CONTENT = Buffer.alloc(300_000, 7);
+Buffer.from('514649fb00000003', 'hex').copy(CONTENT);
+CONTENT.fill(0, 8, 112);
+CONTENT.writeUInt32BE(16, 20);
+CONTENT.writeBigUInt64BE(64n * 1024n ** 2n, 24);
+CONTENT.writeUInt32BE(4, 96);
+CONTENT.writeUInt32BE(104, 100);
+const whole = (volume: VolumeRef) => ({ volume, offsetBytes: 0, lengthBytes: 0 });
 const BASE = { path: `${POOL_PATH}/base.qcow2`, format: 'qcow2' };
 
 onEveryHost('volumes', (bench) => {
@@ -145,6 +155,50 @@ onEveryHost('volumes', (bench) => {
     const source = { pool, name: 'none', key: '/none' };
     const copied = volumes.clone(source, { pool: await defaultPool(), xml: renderVolume('a', MIB) });
     expect(await failureOf(copied)).toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
+  it('are filled by an upload, whatever their mode, and read as they were written', async () => {
+    const { volumes } = bench.libvirt;
+    const volume = await volumes.create(await defaultPool(), renderEmptyFile('up.qcow2'));
+    expect(await volumes.info(volume)).toMatchObject({ capacityBytes: 0 });
+    const changedAt = async () =>
+      textAt(parseXml(await volumes.xml(volume)), 'target', 'timestamps', 'mtime');
+    expect(elementAt(parseXml(await volumes.xml(volume)), 'physical')).toBeUndefined();
+    const before = await changedAt();
+    await volumes.upload(whole(volume), [CONTENT.subarray(0, 100_000), CONTENT.subarray(100_000)]);
+    const xml = parseXml(await volumes.xml(volume));
+    expect(textAt(xml, 'physical')).toBe(String(CONTENT.length));
+    expect(textAt(xml, 'capacity')).toBe(String(64 * MIB));
+    expect(elementAt(xml, 'target', 'format')?.getAttribute('type')).toBe('qcow2');
+    expect(textAt(xml, 'target', 'permissions', 'mode')).toBe('0444');
+    expect(await changedAt()).not.toBe(before);
+    const read: Buffer[] = [];
+    for await (const chunk of volumes.download(whole(volume))) read.push(chunk);
+    expect(Buffer.concat(read).equals(CONTENT)).toBe(true);
+    const unchanged = await changedAt();
+    for await (const _ of volumes.download(whole(volume)));
+    expect(await changedAt()).toBe(unchanged);
+  });
+
+  it('hold what had come of an upload that broke off', async () => {
+    const { volumes } = bench.libvirt;
+    const volume = await volumes.create(await defaultPool(), renderEmptyFile('up.qcow2'));
+    async function* breaksOff() {
+      yield CONTENT.subarray(0, 100_000);
+      throw new Error('the reader of the file broke');
+    }
+    await expect(volumes.upload(whole(volume), breaksOff())).rejects.toThrow('the reader of the file broke');
+    await bench.libvirt.pools.refresh(await defaultPool());
+    const bytes = Number(textAt(parseXml(await volumes.xml(volume)), 'physical') ?? 0);
+    expect(bytes).toBeLessThanOrEqual(100_000);
+    await volumes.delete(volume);
+  });
+
+  it('cannot be filled or read where there are none', async () => {
+    const { volumes } = bench.libvirt;
+    const none = whole({ pool: 'default', name: 'none', key: '/none' });
+    expect(await failureOf(volumes.upload(none, []))).toMatchObject({ code: 'NO_STORAGE_VOL' });
+    expect(await failureOf(volumes.download(none).next())).toMatchObject({ code: 'NO_STORAGE_VOL' });
   });
 
   it('grow, and shrink only when told so', async () => {

@@ -45,6 +45,7 @@ describe('cluster.yaml', () => {
       reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
       ratio: { vcpu: 4, memory: 1, disk: 1 },
       pools: [],
+      images: [],
     });
   });
 
@@ -57,6 +58,7 @@ describe('cluster.yaml', () => {
       reserve: { vcpus: 2, memoryMiB: 4096, diskGiB: 10 },
       ratio: { vcpu: 8, memory: 1.5, disk: 1 },
       pools: [],
+      images: [{ name: 'base', pool: 'images', volume: 'debian-12.qcow2' }],
     });
     expect(hosts.get('t02')).toMatchObject({
       state: 'active',
@@ -95,6 +97,49 @@ describe('cluster.yaml', () => {
   ])('refuses %s', (text, issue) => {
     expect(refused([{ path: 'cluster.yaml', content: `cluster: lab\n${text}` }])).toEqual([
       expect.stringContaining(`cluster.yaml:${issue}`),
+    ]);
+  });
+
+  it.each([
+    [
+      'images: {b: {pool: p, volume: v, url: "http://x/y"}}',
+      '2:39: images.b: "volume" and "url" exclude each other',
+    ],
+    [`images: {b: {file: /x, format: raw}}`, '2:13: "images.b.sha256" is missing: "file" needs it'],
+    ['images: {b: {volume: v}}', '2:13: "images.b.pool" is missing: "volume" needs it'],
+    ['images: {b: {srcvm: centos7, pool: p}}', '2:36: images.b.pool: it does not go with "srcvm"'],
+    [
+      'images: {b: {url: "file:///etc/shadow", sha256: 0}}',
+      '2:19: images.b.url: expected an http or https URL',
+    ],
+    ['images: {b: {url: "http://me:pw@x/y"}}', '2:19: images.b.url: expected an http or https URL'],
+  ])('refuses %s', (text, issue) => {
+    const issues = refused([{ path: 'cluster.yaml', content: `cluster: lab\n${text}` }]);
+    expect(issues).toContainEqual(expect.stringContaining(`cluster.yaml:${issue}`));
+  });
+
+  it('names the volume of an image that is brought by its content, in the pool of the host', () => {
+    const sha256 = 'ABCDEF0123456789'.repeat(4);
+    const images = `images: {base: {url: "https://x/y.qcow2", sha256: ${sha256}, cloudInit: true}}`;
+    const cluster = `cluster: lab\ndefaults: {image: base}\nhosts: {t01: {pool: fast}}\n${images}\n`;
+    expect(onlyVm(repository([WEB], cluster)).bootDisk?.image).toEqual({
+      name: 'base',
+      pool: 'fast',
+      volume: 'base-abcdef0123456789.qcow2',
+      cloudInit: true,
+      content: { url: 'https://x/y.qcow2', sha256: sha256.toLowerCase(), format: 'qcow2' },
+    });
+  });
+
+  it('copies the disk of a VM whole, and refuses an overlay of it', () => {
+    const cluster = CLUSTER.replace('{pool: default, volume: base.qcow2}', '{srcvm: centos7}');
+    expect(onlyVm(repository([WEB], cluster)).bootDisk).toMatchObject({
+      clone: 'full',
+      image: { sourceVm: 'centos7' },
+    });
+    const overlay = manifest('a.json', [vm({ clone: 'overlay' })]);
+    expect(refused(repository([overlay], cluster))).toEqual([
+      expect.stringContaining('"overlay" does not go with image "base", which is the disk of VM centos7'),
     ]);
   });
 

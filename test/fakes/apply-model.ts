@@ -1,5 +1,11 @@
 import { disksOf } from '../../src/core/desired.ts';
-import type { KnownHost, ObservedPool, ObservedState, ObservedVm } from '../../src/core/observed.ts';
+import {
+  type KnownHost,
+  type ObservedPool,
+  type ObservedState,
+  type ObservedVm,
+  volumeKey,
+} from '../../src/core/observed.ts';
 import { liveAfterResize } from '../../src/core/size.ts';
 import { type CreateStep, type PoolStep, type Step, stepId, type VmStep } from '../../src/core/step.ts';
 
@@ -14,6 +20,12 @@ function applyStep(observed: ObservedState, step: Step): ObservedState {
   if (step.kind === 'pool') {
     const pools = new Map(host.pools).set(step.pool.name, poolAfter(host, step));
     return { hosts: new Map(observed.hosts).set(host.name, { ...host, pools }) };
+  }
+  if (step.kind === 'image') {
+    const { pool, volume } = step.image;
+    const whole = { capacity: 2 ** 31, allocation: 2 ** 30, verified: true };
+    const volumes = new Map(host.volumes).set(volumeKey({ pool, name: volume }), whole);
+    return { hosts: new Map(observed.hosts).set(host.name, { ...host, volumes }) };
   }
   return { hosts: new Map(observed.hosts).set(host.name, { ...host, vms: vmsAfter(host, step) }) };
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import type { DesiredState } from '../../src/core/desired.ts';
 import { arrangeFleet } from '../../src/core/fleet.ts';
@@ -7,6 +10,8 @@ import { type Plan, type Step, subjectOf } from '../../src/core/step.ts';
 import { type HostClient, openHostClient } from '../../src/hosts/host-client.ts';
 import { connectHost } from '../../src/hosts/host-link.ts';
 import { createHosts, type HostConnection, type HostsOptions } from '../../src/hosts/hosts.ts';
+import { openCheckedVolumes } from '../../src/hosts/images/checked-volumes.ts';
+import { openImageFiles } from '../../src/hosts/images/image-files.ts';
 import type { Libvirt } from '../../src/libvirt/libvirt.ts';
 import type { Hosts } from '../../src/ports.ts';
 import { questionFor } from '../../src/reconcile/reconcile.ts';
@@ -86,6 +91,7 @@ export function useBench(options: BenchOptions = {}): Bench {
 }
 
 async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) {
+  const folder = mkdtempSync(join(tmpdir(), 'kvm-gitops-bench-'));
   const simulator = await startSimulator({ hosts: wanted });
   const connections = simulator.hosts.map((running) => connectionTo(simulator, running));
   const byHand = connectionTo(simulator, simulator.host('a'));
@@ -97,12 +103,17 @@ async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) 
       remember: async () => undefined,
     },
     settings: { shutdownTimeoutMs: 300, force: 'never', copyTimeoutMs: 10_000, ...settings },
+    images: {
+      files: openImageFiles(folder, 10_000),
+      checked: await openCheckedVolumes(folder),
+    },
     observeTimeoutMs: 5000,
   });
   const bench = benchOf({ simulator, hosts, libvirt: async () => (await byHand.get()).libvirt });
   const close = async () => {
     for (const connection of [...connections, byHand]) connection.close();
     await simulator.stop();
+    rmSync(folder, { recursive: true, force: true });
   };
   return { bench, close };
 }

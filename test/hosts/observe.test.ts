@@ -14,6 +14,11 @@ const INTERNAL_ERROR = 1;
 const wanted = desiredState([desiredVm()]);
 const never = new AbortController().signal;
 
+const NO_IMAGES = {
+  files: { open: async () => Promise.reject(new Error('no image is brought here')) },
+  checked: { has: () => false, remember: async () => undefined },
+};
+
 describe('observing a host', () => {
   it('tells its size, its pools, and the images that were asked for', async () => {
     expect(await bench.observe(wanted)).toMatchObject({
@@ -171,10 +176,13 @@ describe('observing several hosts', () => {
         void remembered.splice(0, remembered.length, ...hosts.map(({ name }) => name)),
     };
     const settings = { shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
-    return createHosts({ connections, inventory, settings, observeTimeoutMs: 300 }).observe(
-      questionFor(desired),
-      signal,
-    );
+    return createHosts({
+      connections,
+      inventory,
+      settings,
+      images: NO_IMAGES,
+      observeTimeoutMs: 300,
+    }).observe(questionFor(desired), signal);
   }
   const remembered: string[] = [];
   const reasonOf = (state: ObservedState, name: string): unknown => {
@@ -235,7 +243,13 @@ describe('observing several hosts', () => {
       remember: async () => undefined,
     };
     const settings = { shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
-    const hosts = createHosts({ connections: [], inventory, settings, observeTimeoutMs: 100 });
+    const hosts = createHosts({
+      connections: [],
+      inventory,
+      settings,
+      images: NO_IMAGES,
+      observeTimeoutMs: 100,
+    });
     const step = { kind: 'start', host: 'x', vm: 'web', uuid: 'u', cluster: 'c', reason: '' } as const;
     await expect(hosts.apply(step, () => undefined)).rejects.toThrow('x is not in operator.yaml');
   });

@@ -226,6 +226,7 @@ function hostDefaults() {
     reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
     ratio: { vcpu: 4, memory: 1, disk: 1 },
     pools: [],
+    images: [],
   };
 }
 

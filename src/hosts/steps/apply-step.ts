@@ -3,6 +3,7 @@ import { OperatorError } from '../../errors.ts';
 import { adopt } from './adopt.ts';
 import type { StepContext } from './context.ts';
 import { create } from './create.ts';
+import { bringImage } from './image.ts';
 import { requireOwned, writeMark } from './owned.ts';
 import { setUpPool } from './pool.ts';
 import { restart, start, stop } from './power.ts';
@@ -47,6 +48,8 @@ function applyChange(context: StepContext, step: Step): Promise<void> {
       return purge(context, step);
     case 'pool':
       return setUpPool(context, step);
+    case 'image':
+      return bringImage(context, step);
   }
 }
 

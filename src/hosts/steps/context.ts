@@ -1,6 +1,8 @@
 import type { Libvirt } from '../../libvirt/libvirt.ts';
 import type { DomainEvents } from '../domain-events.ts';
 import type { HostFacts } from '../host-facts.ts';
+import type { CheckedVolumes } from '../images/checked-volumes.ts';
+import type { ImageFiles } from '../images/image-files.ts';
 
 export type DomainRef = Awaited<ReturnType<Libvirt['domains']['byUuid']>>;
 export type PoolRef = Awaited<ReturnType<Libvirt['pools']['byName']>>;
@@ -8,6 +10,8 @@ export type StoredVolume = Awaited<ReturnType<Libvirt['volumes']['byName']>>;
 
 /** What a step has to work with on its host. */
 export interface StepContext {
+  /** The host's name in operator.yaml. */
+  readonly host: string;
   readonly client: Libvirt;
   readonly facts: HostFacts;
   readonly events: DomainEvents;
@@ -22,6 +26,13 @@ export interface StepContext {
    * (a race in libxml2's type library, seen with libvirt 9.0).
    */
   readonly defineInTurn: <T>(define: () => Promise<T>) => Promise<T>;
+  /** What bringing base images needs. */
+  readonly images: {
+    readonly files: ImageFiles;
+    readonly checked: CheckedVolumes;
+    /** Lets a few copies be made at once, on all hosts. */
+    readonly inTurn: <T>(copy: () => Promise<T>) => Promise<T>;
+  };
   /** What is being done now, in a few words. */
   readonly progress: (message: string) => void;
 }

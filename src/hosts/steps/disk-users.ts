@@ -18,7 +18,7 @@ export type FindUser = (disk: Disk) => string | undefined;
  * Looks at everything on the host that could use a disk: other VMs, as they are defined and as they run now, and
  * overlays in any active pool, those included that were made past libvirt.
  */
-export async function findDiskUsers(context: StepContext, vmUuid: string): Promise<FindUser> {
+export async function findDiskUsers(context: StepContext, vmUuid?: string): Promise<FindUser> {
   const [vms, overlays] = await Promise.all([otherVms(context, vmUuid), allOverlays(context)]);
   return (disk) => {
     const vm = vms.find(({ sources }) => sources.some((source) => isOn(source, disk)));
@@ -34,7 +34,7 @@ function isOn(source: Element, { pool, name, path }: Disk): boolean {
   return attribute(source, 'pool') === pool && attribute(source, 'volume') === name;
 }
 
-async function otherVms({ client }: StepContext, vmUuid: string) {
+async function otherVms({ client }: StepContext, vmUuid: string | undefined) {
   const others = (await client.domains.list()).filter(({ uuid }) => uuid !== vmUuid);
   return Promise.all(
     others.map(async (domain) => {

@@ -25,6 +25,7 @@ export async function fillBootDisk(context: StepContext, disk: BootDisk): Promis
       `base image ${image.name}: no volume ${image.volume} in pool ${image.pool}`,
     );
   }
+  await requireTrusted(context, image, source);
   const { capacityBytes } = await client.volumes.info(source);
   const capacity = Math.max(capacityBytes, (disk.sizeGiB ?? 0) * GIB);
   const { ref: pool } = await openPool(context, disk.pool);
@@ -40,6 +41,26 @@ export async function fillBootDisk(context: StepContext, disk: BootDisk): Promis
     await growTo(context, copy, capacity);
   }
   await requireCapacity(context, { pool: disk.pool, name: disk.volume }, capacity);
+}
+
+/** Nothing is made of a volume that was brought and not checked since, or of the disk of a VM that writes to it. */
+async function requireTrusted(
+  { client, images, host }: StepContext,
+  { name, content, sourceVm }: BootDisk['image'],
+  source: StoredVolume,
+): Promise<void> {
+  if (content !== undefined && !images.checked.has(host, source, await client.volumes.xml(source)))
+    throw new OperatorError(
+      'E_IMAGE_MISSING',
+      `base image ${name}: ${source.name} was not checked, or has changed since`,
+    );
+  if (sourceVm === undefined) return;
+  const { state } = await client.domains.state(await client.domains.byName(sourceVm));
+  if (state === 'shutoff') return;
+  throw new OperatorError(
+    'E_IMAGE_MISSING',
+    `base image ${name}: VM ${sourceVm} is ${state}, and its disk is not copied meanwhile`,
+  );
 }
 
 /** Makes an empty data disk. */

@@ -1,5 +1,9 @@
 import type { RawEvent } from '../../libvirt/protocol/event.ts';
 import type { SimulatedHost } from '../host.ts';
+import type { SendPacket, StreamEnd } from '../volume-stream.ts';
+
+/** Begins the daemon's end of a stream. */
+export type OpenStream = (send: SendPacket) => StreamEnd;
 
 /** Who calls: one connection to a host's libvirtd. */
 export interface Caller {
@@ -7,4 +11,6 @@ export interface Caller {
   /** `connectOpen` has been called. */
   opened: boolean;
   send(event: RawEvent): void;
+  /** The call that is answered now opens a stream: this is begun once it is answered. */
+  openStream(open: OpenStream): void;
 }

@@ -2,6 +2,7 @@ import type { Calls } from '../calls.ts';
 import { allowFlags } from '../failure.ts';
 import { definePool, POOL_FILTERS, poolInfo, poolPasses, renderPoolXml } from '../pools.ts';
 import type { Pool } from '../storage.ts';
+import { receiveVolume, sendVolume } from '../volume-stream.ts';
 import { cloneVolume, createVolume, renderVolumeXml, resizeVolume } from '../volumes.ts';
 
 /** VIR_STORAGE_VOL_FILE. */
@@ -75,7 +76,7 @@ export const storageCalls: Calls = {
 
   storageVolGetXmlDesc({ host }, { volume }) {
     const { path, file } = host.storage.volumeFile(volume);
-    return { xml: renderVolumeXml(volume, path, file) };
+    return { xml: renderVolumeXml(volume, { path, file, changedAt: host.storage.changedAt(path) }) };
   },
 
   storageVolGetPath: ({ host }, { volume }) => ({ path: host.storage.volume(volume).path }),
@@ -90,6 +91,20 @@ export const storageCalls: Calls = {
 
   storageVolDelete({ host }, { volume }) {
     host.storage.deleteVolume(volume);
+    return undefined;
+  },
+
+  storageVolUpload(caller, { volume }) {
+    const { storage } = caller.host;
+    storage.volumeFile(volume);
+    caller.openStream((send) => receiveVolume(storage, volume, send));
+    return undefined;
+  },
+
+  storageVolDownload(caller, { volume }) {
+    const { storage } = caller.host;
+    storage.volumeFile(volume);
+    caller.openStream((send) => sendVolume(storage, volume, send));
     return undefined;
   },
 

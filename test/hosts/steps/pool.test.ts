@@ -34,7 +34,7 @@ describe('a pool that git declares', () => {
     const { steps } = await bench.plan(wanting(extra()));
     await bench.apply(steps.slice(0, 1));
     let changes = 0;
-    bench.host.intercept = (name) => {
+    bench.host.intercept = (_, name) => {
       if (/Define|Build|PoolCreate|SetAutostart/.test(name)) changes += 1;
       return 'pass';
     };
@@ -57,7 +57,7 @@ describe('a pool that git declares', () => {
     const pool = await pools.byName('extra');
     await pools.stop(pool);
     let builds = 0;
-    bench.host.intercept = (name) => {
+    bench.host.intercept = (_, name) => {
       if (name === 'storagePoolBuild') builds += 1;
       return 'pass';
     };

@@ -1,0 +1,55 @@
+import type { DesiredState, Image } from './desired.ts';
+import { type KnownHost, volumeKey } from './observed.ts';
+import { type CreateStep, type ImageStep, type PoolStep, type Step, stepId } from './step.ts';
+
+/**
+ * Adds what brings the images that creations need, before those: an image is brought to a host when a VM is to be made of
+ * it there, unless it is there and was checked. Onto a file server it is brought by one host; the others check it after.
+ */
+export function withImages(
+  steps: readonly Step[],
+  desired: DesiredState,
+  known: ReadonlyMap<string, KnownHost>,
+): readonly Step[] {
+  const pools = steps.filter((step) => step.kind === 'pool');
+  const brought = new Map<string, ImageStep>();
+  for (const step of steps) {
+    const image = step.kind === 'create' ? step.spec.bootDisk.image : undefined;
+    if (image?.content === undefined || isChecked(image, known.get(step.host))) continue;
+    const next = imageStep(step.host, image, pools);
+    if (brought.has(stepId(next))) continue;
+    const first = [...brought.values()].find((other) => isSameStore(other, next, desired));
+    brought.set(
+      stepId(next),
+      first === undefined ? next : { ...next, after: [...(next.after ?? []), stepId(first)] },
+    );
+  }
+  if (brought.size === 0) return steps;
+  const others = steps.filter((step) => step.kind !== 'pool');
+  return [...pools, ...brought.values(), ...others.map((step) => afterImage(step, brought))];
+}
+
+function isChecked({ pool, volume }: Image, host: KnownHost | undefined): boolean {
+  return host?.volumes.get(volumeKey({ pool, name: volume }))?.verified === true;
+}
+
+function imageStep(host: string, image: Image, pools: readonly PoolStep[]): ImageStep {
+  const first = pools.filter((step) => step.host === host && step.pool.name === image.pool).map(stepId);
+  const reason = `VMs are made of it: ${image.pool}/${image.volume}`;
+  return { kind: 'image', host, image, reason, ...(first.length > 0 && { after: first }) };
+}
+
+function afterImage(step: Step, brought: ReadonlyMap<string, ImageStep>): Step {
+  if (step.kind !== 'create') return step;
+  const id = `image ${step.host}/image ${(step satisfies CreateStep).spec.bootDisk.image.name}`;
+  return brought.has(id) ? { ...step, after: [...(step.after ?? []), id] } : step;
+}
+
+/** Both hosts mount the same folder of the same file server for the pool. */
+function isSameStore(a: ImageStep, b: ImageStep, { hosts }: DesiredState): boolean {
+  if (a.image.volume !== b.image.volume) return false;
+  const [one, other] = [a, b].map(
+    ({ host, image }) => hosts.get(host)?.pools.find(({ name }) => name === image.pool)?.source,
+  );
+  return one !== undefined && one.host === other?.host && one.path === other.path;
+}

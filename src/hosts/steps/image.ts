@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { Image } from '../../core/desired.ts';
+import type { ImageStep } from '../../core/step.ts';
+import { renderEmptyFile } from '../../core/volume-xml.ts';
+import { parseXml, textAt } from '../../core/xml.ts';
+import { OperatorError } from '../../errors.ts';
+import { versionOf } from '../images/checked-volumes.ts';
+import type { ImageFile } from '../images/image-files.ts';
+import { refreshPool } from '../refresh-pool.ts';
+import type { PoolRef, StepContext, StoredVolume } from './context.ts';
+import { findDiskUsers } from './disk-users.ts';
+import { describeVolume, findVolume, openPool } from './volumes.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Brings an image to the host: an empty, read-only volume is made, filled, and read back whole. What is there already is
+ * read too. Nothing is made of a volume before it was found right; one that is shorter than the image was cut short, so
+ * nothing was ever made of it and it is made again; one that is as long and differs is left for a person to look at.
+ */
+export async function bringImage(context: StepContext, step: ImageStep): Promise<void> {
+  const { image } = step;
+  if (image.content === undefined) throw new Error(`image ${image.name} is not one that is brought`);
+  const file = await context.images.files.open(image.content, context.progress);
+  const pool = await openPool(context, image.pool);
+  await refreshPool(context.client, pool.ref);
+  const ref = { pool: image.pool, name: image.volume };
+  const found = await findVolume(context, ref);
+  if (found !== undefined && (await isRight(context, step, { volume: found, file }))) return;
+  await context.images.inTurn(() => upload(context, { image, pool: pool.ref, file }));
+  await refreshPool(context.client, pool.ref);
+  const made = await findVolume(context, ref);
+  if (made !== undefined && (await isRight(context, step, { volume: made, file }))) return;
+  throw new OperatorError(
+    'E_POSTCONDITION',
+    `image ${image.name} was copied to ${step.host} and is not there whole`,
+  );
+}
+
+interface Copy {
+  readonly volume: StoredVolume;
+  readonly file: ImageFile;
+}
+
+/** True: it is what git names, and that is remembered. False: it was cut short, and is no longer there. */
+async function isRight(context: StepContext, step: ImageStep, { volume, file }: Copy): Promise<boolean> {
+  const { client, images } = context;
+  const ref = { pool: step.image.pool, name: step.image.volume };
+  const before = await client.volumes.xml(volume);
+  if (images.checked.has(step.host, ref, before)) return true;
+  // libvirt does not say it of an empty file.
+  const bytes = Number(textAt(parseXml(before), 'physical') ?? 0);
+  if (bytes < file.bytes) {
+    await deleteCutShort(context, step, volume);
+    return false;
+  }
+  const hash = bytes === file.bytes ? await hashVolume(context, volume, file.bytes) : undefined;
+  const after = await client.volumes.xml(volume);
+  if (versionOf(after) !== versionOf(before)) throw notOurs(step, 'is being written to at this moment');
+  if (hash !== step.image.content?.sha256) throw notOurs(step, DIFFERS);
+  await images.checked.remember(step.host, ref, after);
+  return true;
+}
+
+const DIFFERS =
+  'is not what its name says: nothing is made of it. Look who wrote to it; if nothing uses it, `virsh vol-delete` it and it is copied again';
+
+async function deleteCutShort(context: StepContext, step: ImageStep, volume: StoredVolume): Promise<void> {
+  const { path } = await describeVolume(context, volume);
+  const userOf = await findDiskUsers(context);
+  const user = userOf({ pool: volume.pool, name: volume.name, path });
+  if (user !== undefined) throw notOurs(step, `is too short, and ${user} uses it`);
+  context.progress('deleting an unfinished copy');
+  await context.client.volumes.delete(volume);
+}
+
+async function upload(
+  { client, progress }: StepContext,
+  { image, pool, file }: { readonly image: Image; readonly pool: PoolRef; readonly file: ImageFile },
+): Promise<void> {
+  const volume = await client.volumes.create(pool, renderEmptyFile(image.volume));
+  const meter = createMeter('copying', file.bytes, progress);
+  const source = createReadStream(file.path, { highWaterMark: CHUNK_BYTES });
+  await client.volumes.upload({ volume, offsetBytes: 0, lengthBytes: 0 }, metered(source, meter));
+}
+
+async function hashVolume(
+  { client, progress }: StepContext,
+  volume: StoredVolume,
+  bytes: number,
+): Promise<string> {
+  const hash = createHash('sha256');
+  const meter = createMeter('reading back', bytes, progress);
+  const content = client.volumes.download({ volume, offsetBytes: 0, lengthBytes: 0 });
+  for await (const chunk of metered(content, meter)) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+async function* metered(source: AsyncIterable<Buffer>, meter: (bytes: number) => void) {
+  for await (const chunk of source) {
+    meter(chunk.length);
+    yield chunk;
+  }
+}
+
+/** Says how far it is, at each full tenth. */
+function createMeter(what: string, total: number, progress: (message: string) => void) {
+  let bytes = 0;
+  let told = -1;
+  return (more: number) => {
+    bytes += more;
+    const tenth = Math.floor((bytes / Math.max(total, 1)) * 10);
+    if (tenth === told) return;
+    told = tenth;
+    progress(`${what}: ${tenth * 10} % of ${Math.ceil(total / 1024 ** 2)} MiB`);
+  };
+}
+
+function notOurs({ image, host }: ImageStep, what: string): OperatorError {
+  return new OperatorError(
+    'E_NOT_OURS',
+    `image ${image.name} on ${host}: ${image.pool}/${image.volume} ${what}`,
+  );
+}
