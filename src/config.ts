@@ -68,9 +68,15 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
     concurrency,
     shutdownTimeoutMs: written.shutdownTimeout,
     force: written.force,
+    secrets: written.secrets,
+    guests: toGuests(written),
     http: { listen: http.listen, webhookSecret: http.webhookSecret },
     logLevel: written.log.level,
   };
+}
+
+function toGuests({ guests: { timeout: timeoutMs, ...rest } }: WrittenConfig) {
+  return { ...rest, timeoutMs };
 }
 
 function defined<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {

@@ -34,6 +34,8 @@ export const ERRORS = {
     reaction: 'retry',
     summary: 'A guest is paused, suspended or crashed, and cannot shut down.',
   },
+  E_SECRET: { reaction: 'retry', summary: 'A secret that a manifest refers to cannot be had.' },
+  E_GUEST: { reaction: 'retry', summary: 'A guest did not take its host name.' },
   E_TIMEOUT: { reaction: 'retry', summary: 'Something took longer than its limit.' },
 } as const satisfies Record<string, { reaction: Reaction; summary: string }>;
 

@@ -5,6 +5,8 @@ import { environment } from './config.ts';
 import type { BuildContext } from './core/build-desired.ts';
 import { createMirror, type Mirror } from './git/mirror.ts';
 import { createNotes, type NotesWriter } from './git/notes.ts';
+import { createGuests } from './guests/guests.ts';
+import { seedImage } from './guests/seed-image.ts';
 import { type HostClient, openHostClient } from './hosts/host-client.ts';
 import { connectHost, HostLink, type LinkState } from './hosts/host-link.ts';
 import { createHosts } from './hosts/hosts.ts';
@@ -123,6 +125,12 @@ async function openHosts(
       shutdownTimeoutMs: config.shutdownTimeoutMs,
       force: config.force,
       copyTimeoutMs: COPY_TIMEOUT_MS,
+      seedImage: (order) => seedImage(order, config.secrets),
+      guests: createGuests({
+        ...config.guests,
+        keysDir: join(config.stateDir, 'guest-keys'),
+        hosts: new Map([...config.hosts].map(([name, { target }]) => [name, target])),
+      }),
     },
     images: {
       files: openImageFiles(config.stateDir, COPY_TIMEOUT_MS),

@@ -10,6 +10,8 @@ import type {
   UnknownHost,
 } from '../src/core/observed.ts';
 import type { Report, Revision, StepResult } from '../src/core/report.ts';
+import { Secret } from '../src/core/secret.ts';
+import type { DesiredSeed } from '../src/core/seed.ts';
 import { type Held, type RemoveStep, type Step, subjectOf, type VmStep } from '../src/core/step.ts';
 
 export const GIB = 1024 ** 3;
@@ -44,6 +46,7 @@ export function desiredVm(overrides: Partial<NewVm> = {}): NewVm {
     antiAffinity: [],
     restart: 'never',
     dependsOn: [],
+    hostnameVia: 'dhcp',
     protect: false,
     drift: 'heal',
     source: { file: 'manifests/web.yaml', line: 4 },
@@ -56,6 +59,17 @@ export function adoptedVm(overrides: Partial<DesiredVm> = {}): DesiredVm {
   const { bootDisk: _, ...rest } = desiredVm();
   const disk = { target: 'vda', pool: 'default', volume: 'web-vda.qcow2', sizeGiB: 2 };
   return { ...rest, uuid: STRANGER_UUID, dataDisks: [disk], nics: [], ...overrides };
+}
+
+/** The seed of `web`, with that user data. */
+export function desiredSeed(userData: Record<string, unknown> = {}, name = 'web'): DesiredSeed {
+  return {
+    pool: 'default',
+    volume: `${name}-seed.img`,
+    hostname: `${name}.lab.internal`,
+    content: new Secret({ sshKeys: [], userData }),
+    explicit: true,
+  };
 }
 
 export function hostPolicy(name: string, overrides: Partial<HostPolicy> = {}): HostPolicy {

@@ -45,6 +45,8 @@ describe('loadConfig', () => {
     expect(load(GIT + SSH + HOSTS)).toEqual({
       file,
       stateDir: '/var/lib/kvm-gitops',
+      secrets: {},
+      guests: { user: 'root', throughHost: false, timeoutMs: 30_000 },
       git: {
         remote: '/srv/vms.git',
         branch: 'main',

@@ -67,6 +67,20 @@ export function writtenConfig(context: ConfigContext) {
       .describe(
         'Whether a guest that does not shut down in time is switched off hard. A VM may say otherwise.',
       ),
+    secrets: z
+      .strictObject({
+        folder: pathValue(context)
+          .optional()
+          .describe(
+            'Folder with a file for each secret that manifests refer to; only the owner may read them.',
+          ),
+        ageKey: pathValue(context)
+          .optional()
+          .describe('File with the age identities that decrypt values and sops files of manifests.'),
+      })
+      .prefault({})
+      .describe('What manifests only refer to.'),
+    guests: guestsSchema(context),
     http: httpSchema(context),
     log: z
       .strictObject({
@@ -179,6 +193,28 @@ function httpSchema(context: ConfigContext) {
     })
     .prefault({})
     .describe('HTTP server.');
+}
+
+/** For `hostnameVia: ssh`. */
+function guestsSchema(context: ConfigContext) {
+  return z
+    .strictObject({
+      user: z
+        .string()
+        .min(1)
+        .prefault('root')
+        .describe('User to log in to guests as; another than root uses sudo -n.'),
+      key: pathValue(context).optional().describe('Path of the private key for guests.'),
+      knownHosts: pathValue(context)
+        .optional()
+        .describe(
+          'File that pins the keys of guests; without it the first key of a guest that this operator has created is recorded, and pinned from then on.',
+        ),
+      throughHost: z.boolean().prefault(false).describe('Reach guests through their KVM host.'),
+      timeout: duration.prefault('30s').describe('How long one try waits for a guest to answer.'),
+    })
+    .prefault({})
+    .describe('Login to guests, for hostnameVia: ssh.');
 }
 
 /** How to log in: in `ssh` for all, in a host or a jump host for itself. */

@@ -1,8 +1,8 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { Secret } from '../core/secret.ts';
 import { errorMessage } from '../errors.ts';
 import { readPrivateFile } from '../private-file.ts';
-import { Secret } from './secret.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -44,6 +44,14 @@ export function addressProblem(
   return `is outside the addresses that cluster.yaml allows (${listed === '' ? 'none' : listed})`;
 }
 
+/** Whether an address is in the network in which another one is; both are IPv4. */
+export function isInNetwork(
+  address: string,
+  network: { readonly address: string; readonly prefix: number },
+): boolean {
+  return new Address4(address).isInSubnet(new Address4(`${network.address}/${network.prefix}`));
+}
+
 function parseNetwork(text: string): AddressRange | string {
   if (!Address4.isValid(text) || !/\/(\d|[12]\d|3[0-2])$/.test(text))
     return 'expected a network such as 10.0.0.0/16';

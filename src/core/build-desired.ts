@@ -1,7 +1,9 @@
 import { checkAntiAffinity } from './check-anti-affinity.ts';
+import type { SopsFiles } from './check-cloud-init.ts';
 import { checkDependencies } from './check-dependencies.ts';
 import { checkDuplicates } from './check-duplicates.ts';
 import { checkVm } from './check-vm.ts';
+import { isSopsFile } from './cloud-init.ts';
 import type { Cluster } from './cluster.ts';
 import type { DesiredState, DesiredVm } from './desired.ts';
 import { resolveImage } from './images.ts';
@@ -33,26 +35,34 @@ const MANIFEST = /^manifests\/.*\.(json|ya?ml)$/i;
 export function buildDesired(files: readonly SourceFile[], context: BuildContext = {}): BuildResult {
   const read = readCluster(files, context.hosts?.keys());
   const manifests = files
-    .filter(({ path }) => MANIFEST.test(path))
+    .filter(({ path }) => MANIFEST.test(path) && !isSopsFile(path))
     .toSorted((a, b) => compare(a.path, b.path));
   const declared = join(manifests.map(readManifest));
   const hosts = knownHosts(read, context);
-  const issues = [...read.issues, ...declared.issues, ...crossIssues(declared, read, hosts, context)];
+  const sopsFiles = new Map(
+    files.filter(({ path }) => isSopsFile(path)).map(({ path, content }) => [path, content]),
+  );
+  const issues = [
+    ...read.issues,
+    ...declared.issues,
+    ...crossIssues(declared, { ...read, known: hosts, sopsFiles }, context),
+  ];
   if (issues.length > 0) return { ok: false, issues: issues.toSorted(byPlace) };
   if (read.cluster === undefined || hosts === undefined) throw new Error('no issues, and yet no cluster');
-  return { ok: true, desired: assemble(declared.vms, read.cluster, hosts) };
+  return { ok: true, desired: assemble(declared.vms, read.cluster, { hosts, sopsFiles }) };
 }
 
-function crossIssues(
-  declared: Declared,
-  read: ReadCluster,
-  hosts: ReadonlySet<string> | undefined,
-  context: BuildContext,
-): Issue[] {
+interface Read extends ReadCluster {
+  readonly known: ReadonlySet<string> | undefined;
+  readonly sopsFiles: SopsFiles;
+}
+
+function crossIssues(declared: Declared, read: Read, context: BuildContext): Issue[] {
   const hostAddresses = new Map([...(context.hosts ?? [])].map(([name, { address }]) => [address, name]));
-  const surroundings = { cluster: read.sound, ranges: read.ranges, hostAddresses };
+  const { sound: cluster, ranges, sopsFiles } = read;
+  const surroundings = { cluster, ranges, hostAddresses, sopsFiles };
   return [
-    ...declared.hosts.flatMap((mention) => unknownHost(mention, hosts, context)),
+    ...declared.hosts.flatMap((mention) => unknownHost(mention, read.known, context)),
     ...declared.vms.flatMap((vm) => checkVm(vm, surroundings)),
     ...checkDuplicates(declared.vms),
     ...checkAntiAffinity(declared.vms),
@@ -74,8 +84,12 @@ function unknownHost(
   ];
 }
 
-function assemble(vms: readonly DeclaredVm[], cluster: Cluster, hosts: ReadonlySet<string>): DesiredState {
-  const desired = vms.map((vm) => desiredVm(vm, cluster));
+function assemble(
+  vms: readonly DeclaredVm[],
+  cluster: Cluster,
+  { hosts, sopsFiles }: { readonly hosts: ReadonlySet<string>; readonly sopsFiles: SopsFiles },
+): DesiredState {
+  const desired = vms.map((vm) => desiredVm(vm, cluster, sopsFiles));
   return {
     cluster: cluster.cluster,
     vms: new Map(desired.map((vm) => [vm.name, vm])),
@@ -84,15 +98,20 @@ function assemble(vms: readonly DeclaredVm[], cluster: Cluster, hosts: ReadonlyS
   };
 }
 
-function desiredVm({ file, host, node, spec }: DeclaredVm, cluster: Cluster): DesiredVm {
+function desiredVm(
+  { file, host, node, spec }: DeclaredVm,
+  cluster: Cluster,
+  sopsFiles: SopsFiles,
+): DesiredVm {
+  const readFile = (path: string) => sopsFiles.get(path);
   const source = { file, line: placeOf(node, ['name']).line };
   if (spec !== undefined && host !== undefined) {
-    if (spec.uuid !== undefined) return resolveVm(spec, { host, source }, cluster);
+    if (spec.uuid !== undefined) return resolveVm(spec, { host, source, readFile }, cluster);
     const name = spec.image ?? cluster.defaults?.image;
     const image = name === undefined ? undefined : cluster.images?.[name];
     if (name !== undefined && image !== undefined) {
       const found = resolveImage(name, image, diskPool(host, cluster));
-      return resolveVm(spec, { host, source, image: found }, cluster);
+      return resolveVm(spec, { host, source, image: found, readFile }, cluster);
     }
   }
   throw new Error(`no issues, and yet a VM in ${file} is not complete`);

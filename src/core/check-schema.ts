@@ -80,7 +80,9 @@ function explain(issue: z.core.$ZodIssue, part: Part, misspelt: ReadonlySet<stri
   const place = placeOf(part.node, issue.path);
   if (found !== undefined) {
     const value = toValue(found);
-    const message = `${field(issue.path, part)}expected ${issue.message}, got ${shown(value)}`;
+    // What somebody took for user data may hold a password.
+    const got = issue.path.includes('userData') ? '' : `, got ${shown(value)}`;
+    const message = `${field(issue.path, part)}expected ${issue.message}${got}`;
     return [issueAt(part.file, place, message, quoteHint(issue, value))];
   }
   if (misspelt.has(issue.path.join('.'))) return [];

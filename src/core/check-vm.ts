@@ -1,10 +1,12 @@
 import { type AddressRange, addressProblem } from './address-range.ts';
 import { checkAdopted, checkNetworks } from './check-adopted.ts';
+import { checkCloudInit, type SopsFiles } from './check-cloud-init.ts';
 import type { Cluster } from './cluster.ts';
 import type { Issue } from './issue.ts';
 import { nodeAt, placeOf } from './located.ts';
 import { issueAt } from './parse-file.ts';
 import { type DeclaredVm, vmLabel } from './read-manifest.ts';
+import { seedVolume } from './resolve-seed.ts';
 import { volumeName } from './resolve-vm.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -15,10 +17,14 @@ export interface Surroundings {
   readonly ranges: readonly AddressRange[] | undefined;
   /** Names of KVM hosts by their addresses. */
   readonly hostAddresses: ReadonlyMap<string, string>;
+  readonly sopsFiles: SopsFiles;
 }
 
 /** What is wrong with a VM beyond the form of its fields. */
-export function checkVm(vm: DeclaredVm, { cluster, ranges, hostAddresses }: Surroundings): Issue[] {
+export function checkVm(
+  vm: DeclaredVm,
+  { cluster, ranges, hostAddresses, sopsFiles }: Surroundings,
+): Issue[] {
   return [
     ...memoryIssues(vm),
     ...diskIssues(vm),
@@ -29,6 +35,7 @@ export function checkVm(vm: DeclaredVm, { cluster, ranges, hostAddresses }: Surr
     ...cloneIssues(vm, cluster),
     ...volumeIssues(vm, cluster),
     ...addressIssues(vm, ranges, hostAddresses),
+    ...checkCloudInit(vm, cluster, sopsFiles),
   ];
 }
 
@@ -100,7 +107,8 @@ function poolIssues({ host, ...vm }: DeclaredVm, { hosts = {}, defaults = {} }: 
 function volumeIssues(vm: DeclaredVm, { images = {} }: Partial<Cluster>): Issue[] {
   const { name, numDisks = 0 } = vm.sound;
   if (name === undefined) return [];
-  const volumes = Array.from({ length: numDisks + 1 }, (_, disk) => volumeName(name, disk));
+  const disks = Array.from({ length: numDisks + 1 }, (_, disk) => volumeName(name, disk));
+  const volumes = [...disks, seedVolume(name)];
   return Object.entries(images)
     .filter(([, { volume }]) => volume !== undefined && volumes.includes(volume))
     .map(([image, { volume }]) =>

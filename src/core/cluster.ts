@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cloudInitSchema, hostnameViaField } from './cloud-init.ts';
 import * as field from './fields.ts';
 
 const reserveSchema = z
@@ -62,6 +63,10 @@ const defaultsSchema = z
         .oneOf(['heal', 'report'])
         .optional()
         .describe('What is done where somebody changes a VM on its host. Absent: heal.'),
+      hostnameVia: hostnameViaField().describe(
+        'How guests learn their host names. Absent: cloud-init where they have a seed, else dhcp.',
+      ),
+      cloudInit: cloudInitSchema.optional().describe('What cloud-init does in guests at their first boot.'),
       reserve: reserveSchema.optional(),
       ratio: ratioSchema.optional(),
     },
@@ -153,7 +158,10 @@ const imageSchema = z
         .storageName('the name of a VM')
         .optional()
         .describe('A VM on the same host whose first disk is copied; it has to be shut off.'),
-      cloudInit: field.flag().optional().describe('Guests made of it have cloud-init. Absent: false.'),
+      cloudInit: field
+        .flag()
+        .optional()
+        .describe('Guests made of it have cloud-init and get a seed. Absent: those whose VM asks for one.'),
     },
     'an object with pool and volume, with file or url and sha256, or with srcvm',
   )

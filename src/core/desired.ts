@@ -1,4 +1,5 @@
 import type { HostPool } from './pools.ts';
+import type { DesiredSeed } from './seed.ts';
 
 /** What a revision of the manifests repository asks for, checked and with every default filled in. */
 export interface DesiredState {
@@ -69,6 +70,9 @@ export interface DesiredVm {
   readonly force?: ForcePolicy;
   /** VMs that are started before it, and stopped after it. */
   readonly dependsOn: readonly string[];
+  readonly hostnameVia: HostnameVia;
+  /** What cloud-init in the guest is told; absent: there is none. */
+  readonly seed?: DesiredSeed;
   /** Its removal always waits for a confirmation. */
   readonly protect: boolean;
   /** What is done where the host changes it: put back as it is in git, or only reported. */
@@ -91,6 +95,15 @@ export function canBeMade(vm: DesiredVm): vm is NewVm {
 export function disksOf({ bootDisk, dataDisks }: DesiredVm): readonly (BootDisk | DataDisk)[] {
   return bootDisk === undefined ? dataDisks : [bootDisk, ...dataDisks];
 }
+
+/**
+ * How a guest learns its host name.
+ *   cloud-init  from its seed, at every boot
+ *   dhcp        from the answer of the DHCP server
+ *   agent, ssh  the operator sets it inside the guest, once
+ *   none        it is nobody's business
+ */
+export type HostnameVia = 'cloud-init' | 'dhcp' | 'agent' | 'ssh' | 'none';
 
 export interface BootDisk {
   /** `vda` */

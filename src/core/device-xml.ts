@@ -1,3 +1,4 @@
+import { SEED_TARGET } from './seed.ts';
 import { escapeXml } from './xml.ts';
 
 /** A disk as libvirt is told of it. */
@@ -14,6 +15,16 @@ export function renderDisk({ target, file, format }: DiskDevice): string {
       <driver name='qemu' type='${escapeXml(format)}' discard='unmap'/>
       <source file='${escapeXml(file)}'/>
       <target dev='${escapeXml(target)}' bus='virtio'/>
+    </disk>`;
+}
+
+/** On virtio: Debian's cloud kernel has no driver for a CD-ROM. A snapshot of the VM leaves it out. */
+export function renderSeed(file: string): string {
+  return `    <disk type='file' device='disk' snapshot='no'>
+      <driver name='qemu' type='raw'/>
+      <source file='${escapeXml(file)}'/>
+      <target dev='${SEED_TARGET}' bus='virtio'/>
+      <readonly/>
     </disk>`;
 }
 

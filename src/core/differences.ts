@@ -1,5 +1,6 @@
 import { type DesiredVm, disksOf } from './desired.ts';
 import type { ObservedDisk, ObservedVm } from './observed.ts';
+import { SEED_TARGET } from './seed.ts';
 import { change } from './size.ts';
 import type { Held } from './step.ts';
 
@@ -40,7 +41,7 @@ function bootDiskChange({ bootDisk }: DesiredVm, { target, capacity }: ObservedD
 /** Disks that we made and that git no longer names. */
 function droppedDisks(vm: DesiredVm, { mark }: ObservedVm): string[] {
   const wanted = new Set(disksOf(vm).map(({ target }) => target));
-  const dropped = mark?.volumes.filter(({ target }) => !wanted.has(target)) ?? [];
+  const dropped = mark?.volumes.filter(({ target }) => !wanted.has(target) && target !== SEED_TARGET) ?? [];
   return dropped.map(({ name }) => `disk ${name} is not in git`);
 }
 

@@ -1,5 +1,5 @@
 import { disksOf, type NewVm } from './desired.ts';
-import { renderDisk, renderNic, renderRootPorts } from './device-xml.ts';
+import { renderDisk, renderNic, renderRootPorts, renderSeed } from './device-xml.ts';
 import type { Mark } from './mark.ts';
 import { markForDefinition } from './mark-xml.ts';
 import { escapeXml } from './xml.ts';
@@ -24,6 +24,7 @@ export function renderDomain(vm: NewVm, macs: readonly string[], mark: Mark, pla
     ...disks.map(({ target, pool, volume }) =>
       renderDisk({ target, file: `${place.poolPath(pool)}/${volume}`, format: 'qcow2' }),
     ),
+    ...(vm.seed === undefined ? [] : [renderSeed(`${place.poolPath(vm.seed.pool)}/${vm.seed.volume}`)]),
     ...vm.nics.map((nic, index) => renderNic(nic.bridge, macs[index] ?? '')),
   ];
   return `<domain type='${place.virtType}'>

@@ -9,7 +9,7 @@ const SUFFIX = { qcow2: 'qcow2', raw: 'img' } as const;
 /** An image as one host has it. `diskPool`: where the operator puts it, if the image does not say. */
 export function resolveImage(name: string, written: WrittenImage, diskPool: string): Image {
   const { pool, volume, srcvm, sha256, file, url, format = 'qcow2', cloudInit } = written;
-  const base = { name, ...(cloudInit === true && { cloudInit }) };
+  const base = { name, ...(cloudInit !== undefined && { cloudInit }) };
   // Pool and volume of a VM's disk show on the host: see `resolveSourceVm`.
   if (srcvm !== undefined) return { ...base, pool: '', volume: '', sourceVm: srcvm };
   if (sha256 === undefined) return { ...base, pool: pool ?? '', volume: volume ?? '' };

@@ -27,7 +27,7 @@ function jsonSchema(schema: z.ZodType): object {
 
 /** Lists of words stand on one line, as the formatter of this repository has them. */
 function text(schema: object): string {
-  const lists = /\[\s+("\w+"(?:,\s+"\w+")*)\s+\]/g;
+  const lists = /\[\s+("[\w-]+"(?:,\s+"[\w-]+")*)\s+\]/g;
   const json = JSON.stringify(schema, null, 2);
   return `${json.replace(lists, (_, words: string) => `[${words.replace(/\s+/g, ' ')}]`)}\n`;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cloudInitSchema, hostnameViaField } from './cloud-init.ts';
 import * as field from './fields.ts';
 
 const networkSchema = z
@@ -118,6 +119,14 @@ export const vmSpecSchema = z
         .array(field.label('a VM name'), 'a list of VM names')
         .optional()
         .describe('VMs that run before it is started, and that are stopped after it. Absent: none.'),
+      hostnameVia: hostnameViaField().describe(
+        'How the guest learns its host name. Absent: defaults.hostnameVia, else cloud-init where it has a seed, else dhcp.',
+      ),
+      cloudInit: cloudInitSchema
+        .optional()
+        .describe(
+          'What cloud-init does in the guest at its first boot; its keys win over defaults.cloudInit.',
+        ),
       protect: field
         .flag()
         .optional()

@@ -36,6 +36,8 @@ function render(mark: Mark, prefix: string, namespace: string): string {
     ...(mark.force !== undefined && { force: mark.force }),
     ...(mark.dependsOn !== undefined && { 'depends-on': mark.dependsOn.join(' ') }),
     ...(mark.spec !== undefined && { spec: mark.spec }),
+    ...(mark.seed !== undefined && { seed: mark.seed }),
+    ...(mark.guestName !== undefined && { 'guest-name': mark.guestName }),
   });
   const volumes = mark.volumes.map(
     ({ target, pool, name, made }) =>
@@ -66,6 +68,8 @@ export function readMark(element: Element): Mark {
   const state = required(element, 'state');
   if (!isMarkState(state)) throw new Error(`our mark has the unknown state "${state}"`);
   const removed = elementAt(element, 'removed');
+  const seed = attribute(element, 'seed');
+  const guestName = attribute(element, 'guest-name');
   if ((state === 'tombstone') !== (removed !== undefined))
     throw new Error(`our mark has the state ${state} and ${removed ? 'a' : 'no'} removal`);
   return {
@@ -79,6 +83,8 @@ export function readMark(element: Element): Mark {
     ...readDependsOn(element),
     ...readSpec(element),
     volumes: elementsAt(element, 'volume').map(readVolume),
+    ...(seed !== undefined && { seed }),
+    ...(guestName !== undefined && { guestName }),
     ...(removed === undefined ? {} : { removed: readRemoval(removed) }),
   };
 }

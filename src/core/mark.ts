@@ -36,6 +36,10 @@ export interface Mark {
   readonly spec?: string;
   /** The volumes that we made for it: what a purge deletes, and nothing else. */
   readonly volumes: readonly MarkedVolume[];
+  /** What its seed says, as `seedFingerprint` has it; absent: it has none. */
+  readonly seed?: string;
+  /** The host name that we have set inside the guest. */
+  readonly guestName?: string;
   readonly removed?: Removal;
 }
 

@@ -1,6 +1,6 @@
 import type { DesiredVm } from './desired.ts';
 import { specHash } from './spec-hash.ts';
-import { holdBack, type MarkStep, type Verdict, type VmStep } from './step.ts';
+import { holdBack, type MarkStep, type StepKind, type Verdict, type VmStep } from './step.ts';
 
 /** A VM of ours that is complete, as a step names it. */
 type Subject = Omit<MarkStep, 'kind' | 'reason' | 'settles'>;
@@ -11,7 +11,7 @@ type Subject = Omit<MarkStep, 'kind' | 'reason' | 'settles'>;
  *   the mark's hash      | steps | `drift` | what follows
  *   ---------------------|-------|---------|----------------------------------------------------
  *   that of git          | yes   | heal    | the steps
- *   that of git          | yes   | report  | held: drift; but the mark itself is kept right
+ *   that of git          | yes   | report  | held: drift; but the mark, its seed and name are kept right
  *   another, or none     | yes   | any     | the steps, the last of which writes the new hash
  *   another              | no    | any     | mark: the host is so already
  *   none: an older mark  | no    | report  | mark: from now on drift can be told
@@ -42,8 +42,11 @@ function settling(step: VmStep, settles: NonNullable<VmStep['settles']>): VmStep
   return { ...step, mark: { ...step.mark, spec: settles.spec } };
 }
 
+/** Nobody on a host brings these about: the mark is ours, and only we write down what a seed and a guest were told. */
+const NO_DRIFT: readonly StepKind[] = ['mark', 'seed', 'hostname'];
+
 function onlyReported({ steps, held }: Verdict): Verdict {
-  const kept = steps.filter(({ kind }) => kind === 'mark');
-  const drifted = steps.filter(({ kind }) => kind !== 'mark');
+  const kept = steps.filter(({ kind }) => NO_DRIFT.includes(kind));
+  const drifted = steps.filter(({ kind }) => !NO_DRIFT.includes(kind));
   return { steps: kept, held: [...held, ...drifted.map((step) => holdBack(step, 'drift', step.reason))] };
 }

@@ -7,6 +7,7 @@ import { placementProblem } from './placement.ts';
 import type { PlanContext } from './plan.ts';
 import { adoptedVolumes, toAdopt } from './plan-adopt.ts';
 import { judgeDrift, settled } from './plan-drift.ts';
+import { hostnameStep, planGuest, seedDisk, seedMark } from './plan-guest.ts';
 import {
   existingProblem,
   hiddenCopy,
@@ -137,7 +138,8 @@ function convergence(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Wante
   if (pending !== undefined && vm.power === 'on' && vm.restart === 'allowed' && found.run !== undefined) {
     steps.push({ ...base, ...forceOf(vm), kind: 'restart', reason: pending, run: found.run });
   }
-  return { steps, held: differences(vm, found) };
+  const guest = planGuest(vm, found, { ...base, mark });
+  return { steps: [...steps, ...guest.steps], held: [...differences(vm, found), ...guest.held] };
 }
 
 function startReason({ managedSave }: ObservedVm, { state }: Mark): string {
@@ -175,7 +177,8 @@ function planUnfinished(vm: DesiredVm, found: ObservedVm, context: WantedContext
 function creation(vm: NewVm, context: WantedContext, begun?: ObservedVm): Verdict {
   const given = begun?.macs.length === vm.nics.length ? begun.macs : context.allocateMacs(vm);
   const base = { host: vm.host, vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
-  const volumes = disksOf(vm).map(({ target, pool, volume }) => ({
+  const macs = vm.nics.map((nic, index) => nic.mac?.toLowerCase() ?? given[index] ?? '');
+  const volumes = [...disksOf(vm), ...seedDisk(vm)].map(({ target, pool, volume }) => ({
     target,
     pool,
     name: volume,
@@ -186,18 +189,19 @@ function creation(vm: NewVm, context: WantedContext, begun?: ObservedVm): Verdic
     kind: 'create',
     reason: begun ? 'an earlier try was cut short' : 'in git, not on the host',
     spec: vm,
-    macs: vm.nics.map((nic, index) => nic.mac?.toLowerCase() ?? given[index] ?? ''),
-    mark: readyMark(vm, context, { volumes }),
+    macs,
+    mark: readyMark(vm, context, { volumes, ...seedMark(vm, macs) }),
     resume: begun !== undefined,
   };
-  const steps: Step[] = vm.power === 'on' ? [create, { ...base, kind: 'start', reason: 'new' }] : [create];
+  const started: Step[] = [{ ...base, kind: 'start', reason: 'new' }, ...hostnameStep(vm, base)];
+  const steps = vm.power === 'on' ? [create, ...started] : [create];
   return settled(vm, { steps, held: [] }, context.commit);
 }
 
 function readyMark(
   vm: DesiredVm,
   context: WantedContext,
-  { volumes, spec }: Pick<Mark, 'volumes' | 'spec'>,
+  { volumes, spec, seed, guestName }: Pick<Mark, 'volumes' | 'spec' | 'seed' | 'guestName'>,
 ): Mark {
   return {
     cluster: context.cluster,
@@ -209,6 +213,8 @@ function readyMark(
     ...forceOf(vm),
     ...(vm.dependsOn.length > 0 && { dependsOn: vm.dependsOn }),
     ...(spec !== undefined && { spec }),
+    ...(seed !== undefined && { seed }),
+    ...(guestName !== undefined && { guestName }),
     volumes,
   };
 }

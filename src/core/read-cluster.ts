@@ -1,4 +1,5 @@
 import { type AddressRange, parseAddressRange } from './address-range.ts';
+import { checkDefaultCloudInit } from './check-cloud-init.ts';
 import { imageIssues } from './check-images.ts';
 import { poolIssues } from './check-pools.ts';
 import { checkSchema, shown } from './check-schema.ts';
@@ -55,6 +56,7 @@ function readSource(source: SourceFile, configured: readonly string[] | undefine
       ...defaultImageIssues(path, root, sound),
       ...poolIssues(path, root, sound),
       ...imageIssues(path, root, sound.images),
+      ...checkDefaultCloudInit(path, root),
       ...unknownHostIssues(path, root, sound, configured),
     ],
   };

@@ -4,6 +4,7 @@ import { vmUuid } from './identity.ts';
 import { resolveImage } from './images.ts';
 import type { VmSpec } from './manifest.ts';
 import { poolsOf } from './pools.ts';
+import { resolveGuest, type SeedContext } from './resolve-seed.ts';
 
 const MIB_PER_GIB = 1024;
 
@@ -13,21 +14,28 @@ export interface Declaration {
   readonly source: DesiredVm['source'];
   /** Absent: the VM was there before, and says its uuid. */
   readonly image?: Image;
+  /** The content of a file of the repository. */
+  readonly readFile: SeedContext['readFile'];
 }
 
 /** Fills in what a manifest leaves out: from the host, else from the defaults, else from here. */
-export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cluster: Cluster): DesiredVm {
+export function resolveVm(
+  spec: VmSpec,
+  { host, source, image, readFile }: Declaration,
+  cluster: Cluster,
+): DesiredVm {
   const { defaults = {} } = cluster;
   const ofHost = hostSettings(cluster, host);
   const pool = spec.pool ?? diskPool(host, cluster);
   const power = spec.power ?? defaults.power ?? 'on';
   const force = spec.force ?? defaults.force;
   const bridge = ofHost.bridge ?? defaults.bridge ?? 'br0';
+  const hostname = hostnameOf(spec);
   return {
     name: spec.name,
     host,
     uuid: spec.uuid?.toLowerCase() ?? vmUuid(cluster.cluster, spec.name),
-    hostname: hostnameOf(spec),
+    hostname,
     ipaddress: spec.ipaddress,
     ...(spec.description === undefined ? {} : { description: spec.description }),
     vcpus: spec.vcpus,
@@ -42,6 +50,7 @@ export function resolveVm(spec: VmSpec, { host, source, image }: Declaration, cl
     restart: spec.restart ?? defaults.restart ?? 'never',
     ...(force === undefined ? {} : { force }),
     dependsOn: [...new Set(spec.dependsOn)].toSorted(),
+    ...resolveGuest(spec, { cluster, pool, hostname, hasCloudInit: image?.cloudInit, readFile }),
     protect: spec.protect ?? false,
     drift: spec.drift ?? defaults.drift ?? 'heal',
     source,

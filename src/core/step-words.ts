@@ -17,6 +17,8 @@ export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   stop: { sign: '.', done: 'stopped' },
   autostart: { sign: '~', done: 'set autostart of' },
   resize: { sign: '~', done: 'resized' },
+  seed: { sign: '~', done: 'wrote the seed of' },
+  hostname: { sign: '~', done: 'set the host name of' },
   mark: { sign: '~', done: 'marked' },
   remove: { sign: '-', done: 'removed' },
   restore: { sign: '+', done: 'restored' },

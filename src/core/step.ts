@@ -1,6 +1,7 @@
 import type { ForcePolicy, Image, NewVm } from './desired.ts';
 import type { Mark } from './mark.ts';
 import type { HostPool } from './pools.ts';
+import type { DesiredSeed } from './seed.ts';
 import type { Size } from './size.ts';
 
 interface StepBase {
@@ -66,6 +67,22 @@ export interface ResizeStep extends VmStepBase {
   readonly kind: 'resize';
   readonly to: Size;
 }
+/** Writes the seed of a VM anew; cloud-init sees it at the next boot. */
+export interface SeedStep extends VmStepBase {
+  readonly kind: 'seed';
+  readonly seed: DesiredSeed;
+  /** Of the first network card. */
+  readonly mac: string;
+  readonly fingerprint: string;
+}
+/** Sets the host name inside the running guest. */
+export interface HostnameStep extends VmStepBase {
+  readonly kind: 'hostname';
+  readonly via: 'ssh' | 'agent';
+  readonly hostname: string;
+  /** Where the guest answers. */
+  readonly address: string;
+}
 /** Rewrites our mark; nothing that runs is touched. */
 export interface MarkStep extends VmStepBase {
   readonly kind: 'mark';
@@ -96,6 +113,8 @@ export type VmStep =
   | RestartStep
   | AutostartStep
   | ResizeStep
+  | SeedStep
+  | HostnameStep
   | MarkStep
   | RemoveStep
   | RestoreStep

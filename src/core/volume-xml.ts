@@ -27,3 +27,12 @@ export function renderEmptyFile(name: string): string {
   <target><format type='raw'/><permissions><mode>0444</mode></permissions></target>
 </volume>`;
 }
+
+/** A new volume that is a plain image of `capacity` bytes. */
+export function renderRawVolume(name: string, capacity: number): string {
+  return `<volume>
+  <name>${escapeXml(name)}</name>
+  <capacity unit='bytes'>${capacity}</capacity>
+  <target><format type='raw'/></target>
+</volume>`;
+}

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 import { errorMessage, OperatorError } from '../errors.ts';
 import {
@@ -21,6 +21,8 @@ export interface PinnedKeys {
   readonly algorithms: ServerHostKeyAlgorithm[] | undefined;
   /** E_SSH_HOST_KEY for the key that `verify` refused; undefined when it refused none. */
   readonly refusal: () => OperatorError | undefined;
+  /** After a login: writes the key that was believed, if it was the first one. */
+  readonly remember: () => Promise<void>;
 }
 
 const ALGORITHMS: Readonly<Record<string, readonly ServerHostKeyAlgorithm[]>> = {
@@ -35,9 +37,12 @@ const ALGORITHMS: Readonly<Record<string, readonly ServerHostKeyAlgorithm[]>> = 
 export async function pinHostKeys(target: SshTarget): Promise<PinnedKeys> {
   const text = await readKnownHosts(target);
   const known = knownKeys(text, target.address, target.port);
+  const trusting = target.trustFirst === true && text.trim() === '';
   let refused: Buffer | undefined;
+  let first: Buffer | undefined;
   const verify = (offered: Buffer) => {
-    const accepted = includes(known.keys, offered) && !includes(known.revoked, offered);
+    if (trusting) first = offered;
+    const accepted = trusting || (includes(known.keys, offered) && !includes(known.revoked, offered));
     refused = accepted ? undefined : offered;
     return accepted;
   };
@@ -51,6 +56,14 @@ export async function pinHostKeys(target: SshTarget): Promise<PinnedKeys> {
       refused === undefined
         ? undefined
         : refusal(target, { ...known, problems: knownHostsProblems(text) }, refused),
+    remember: async () => {
+      // For whatever address the machine has: the file is about this one alone.
+      if (first !== undefined)
+        await writeFile(target.knownHosts, `* ${blobType(first)} ${first.toString('base64')}\n`, {
+          flag: 'a',
+          flush: true,
+        });
+    },
   };
 }
 

@@ -25,7 +25,10 @@ export interface HostConnection {
   get(signal?: AbortSignal): Promise<HostClient>;
 }
 
-export type StepSettings = Pick<StepContext, 'shutdownTimeoutMs' | 'force' | 'copyTimeoutMs'>;
+export type StepSettings = Pick<
+  StepContext,
+  'shutdownTimeoutMs' | 'force' | 'copyTimeoutMs' | 'seedImage' | 'guests'
+>;
 
 export interface HostsOptions {
   readonly connections: readonly HostConnection[];

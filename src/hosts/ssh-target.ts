@@ -14,6 +14,8 @@ export interface SshTarget {
   readonly agentSocket?: string | undefined;
   /** Path of the known_hosts file that pins the server's key. */
   readonly knownHosts: string;
+  /** While that file is empty the first key is believed, and written into it once the login has succeeded. */
+  readonly trustFirst?: boolean | undefined;
   /** For the whole of connecting: TCP, key exchange and authentication. */
   readonly connectTimeoutMs: number;
   /** A probe is sent this often; three without an answer end the connection. */

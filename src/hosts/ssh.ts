@@ -37,7 +37,9 @@ export async function connectSsh(target: SshTarget, signal?: AbortSignal): Promi
   try {
     pinned = await pinHostKeys(target);
     try {
-      return await dial(target, { pinned, algorithms: pinned.algorithms, jump, signal });
+      const connection = await dial(target, { pinned, algorithms: pinned.algorithms, jump, signal });
+      await pinned.remember();
+      return connection;
     } catch (error) {
       if (!isNoCommonHostKey(error) || pinned.algorithms === undefined) throw error;
       // Only to learn which key the server has: `verify` refuses it, and says so with its fingerprint.

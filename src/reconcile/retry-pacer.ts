@@ -1,9 +1,11 @@
 import type { StepResult } from '../core/report.ts';
-import { type Plan, subjectOf } from '../core/step.ts';
+import { type Plan, type StepKind, subjectOf } from '../core/step.ts';
 import { withhold } from '../core/withhold.ts';
 
 const FIRST_WAIT_MS = 5_000;
 const LAST_WAIT_MS = 5 * 60_000;
+/** Kinds that wait alone: a guest that takes no name, or whose secret is missing, is started all the same. */
+const ASIDE: readonly StepKind[] = ['hostname', 'seed'];
 
 /**
  * Keeps a step that fails from being tried in a tight loop: each try changes something on the host, the host tells, and
@@ -26,13 +28,14 @@ interface Failure {
 /** Waits 5 s after the first failure of a VM, then twice as long after each, up to 5 minutes. */
 export function createRetryPacer(): RetryPacer {
   const failures = new Map<string, Failure>();
-  const keyOf = (host: string, subject: string) => `${host}/${subject}`;
-  const key = ({ host, subject }: StepResult) => keyOf(host, subject);
+  const keyOf = (host: string, subject: string, kind: StepKind) =>
+    `${host}/${subject}${ASIDE.includes(kind) ? `/${kind}` : ''}`;
+  const key = ({ host, subject, kind }: StepResult) => keyOf(host, subject, kind);
 
   return {
     limit(plan, commit, now) {
       return withhold(plan, (step) => {
-        const failure = failures.get(keyOf(step.host, subjectOf(step)));
+        const failure = failures.get(keyOf(step.host, subjectOf(step), step.kind));
         const pausing = failure?.commit === commit && failure.nextTry > now.getTime();
         return pausing ? { because: 'retry', reason: reasonOf(failure) } : undefined;
       });

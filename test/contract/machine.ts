@@ -48,6 +48,7 @@ export function machineXml(name: string, change: Partial<NewVm> = {}): string {
     antiAffinity: [],
     restart: 'never',
     dependsOn: [],
+    hostnameVia: 'dhcp',
     protect: false,
     drift: 'heal',
     source: { file: 'manifests/web.yaml', line: 1 },

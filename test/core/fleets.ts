@@ -6,6 +6,7 @@ import type { ObservedHost, ObservedState, ObservedVm } from '../../src/core/obs
 import {
   adoptedVm,
   CLUSTER,
+  desiredSeed,
   desiredState,
   desiredVm,
   knownHost,
@@ -36,10 +37,13 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
       drift: fc.constantFrom('heal' as const, 'heal' as const, 'report' as const),
       isAdopted: fc.constantFrom(false, false, true),
       others: fc.subarray(NAMES),
+      hostnameVia: fc.constantFrom('dhcp' as const, 'ssh' as const),
+      motd: fc.constantFrom(undefined, 'one', 'two'),
     })
     // No circles: a VM depends on those alone that are named before it.
-    .map(({ others, isAdopted, ...vm }) => {
-      const declared = { ...vm, dependsOn: others.filter((other) => isBefore(other, vm.name)) };
+    .map(({ others, isAdopted, motd, ...vm }) => {
+      const dependsOn = others.filter((other) => isBefore(other, vm.name));
+      const declared = { ...vm, dependsOn, ...(motd && { seed: desiredSeed({ motd }, vm.name) }) };
       return isAdopted ? adoptedVm({ ...declared, uuid: vmUuid(CLUSTER, 'x') }) : desiredVm(declared);
     }),
   { selector: ({ name }) => name },
@@ -62,13 +66,21 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
       due: purgeAfter,
       complete: fc.boolean(),
       spec: fc.constantFrom(undefined, 'that of an earlier commit'),
+      guestName: fc.constantFrom(undefined, 'old', `${name}.lab.internal`),
+      hasSeed: fc.boolean(),
     })
-    .map(({ due, complete, spec, ...rest }) => ({
-      ...mark({ ...rest, uuid, ...(spec !== undefined && { spec }) }, name),
+    .map(({ due, complete, spec, guestName, hasSeed, ...rest }) => ({
+      ...mark({ ...rest, uuid, ...(spec !== undefined && { spec }), ...(guestName && { guestName }) }, name),
+      ...(hasSeed && withSeed(name)),
       ...(rest.state === 'tombstone' && {
         removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead', complete },
       }),
     }));
+}
+
+function withSeed(name: string): Pick<Mark, 'volumes' | 'seed'> {
+  const seed = { target: 'vdz', pool: 'default', name: `${name}-seed.img`, made: true };
+  return { volumes: [...mark({}, name).volumes, seed], seed: '0123456789abcdef' };
 }
 
 /** Mostly the uuid that the name has; now and then that of another name, or one of its own. */

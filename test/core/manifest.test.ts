@@ -121,7 +121,6 @@ describe('a VM in a manifest', () => {
   it.each([
     ['disks', 'unknown key "disks" of web-1; did you mean "diskSize"?'],
     ['memoryGB', 'unknown key "memoryGB" of web-1; did you mean "memoryGb"?'],
-    ['cloudInit', 'unknown key "cloudInit" of web-1 (known are name, hostname, ipaddress, '],
     ['labels', 'unknown key "labels" of web-1 ('],
     ['<<', 'unknown key "<<" of web-1 (YAML 1.2 has no merge keys'],
     ['\u001b[31m', 'unknown key "\\u001b[31m" of web-1'],

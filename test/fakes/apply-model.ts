@@ -1,4 +1,5 @@
 import { disksOf } from '../../src/core/desired.ts';
+import type { Mark } from '../../src/core/mark.ts';
 import {
   type KnownHost,
   type ObservedPool,
@@ -6,7 +7,9 @@ import {
   type ObservedVm,
   volumeKey,
 } from '../../src/core/observed.ts';
+import { seedDisk } from '../../src/core/plan-guest.ts';
 import { liveAfterResize } from '../../src/core/size.ts';
+
 import { type CreateStep, type PoolStep, type Step, stepId, type VmStep } from '../../src/core/step.ts';
 
 /** What the hosts show once every step is done: the meaning of a plan, in memory. */
@@ -54,7 +57,7 @@ function isOf(vm: ObservedVm, step: VmStep): boolean {
 }
 
 function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
-  const disks = disksOf(spec);
+  const disks = [...disksOf(spec), ...seedDisk(spec)];
   return {
     name: spec.name,
     uuid,
@@ -94,6 +97,10 @@ function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge
       return { ...vm, autostart: step.enabled };
     case 'resize':
       return { ...vm, ...step.to, ...(vm.live && { live: liveAfterResize(vm.live, step.to) }) };
+    case 'seed':
+      return markWith(vm, { seed: step.fingerprint });
+    case 'hostname':
+      return markWith(vm, { guestName: step.hostname });
     case 'adopt':
     case 'mark':
       return { ...vm, mark: step.mark };
@@ -102,4 +109,8 @@ function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge
     case 'restore':
       return { ...vm, autostart: step.autostart, mark: step.mark };
   }
+}
+
+function markWith(vm: ObservedVm, change: Partial<Mark>): ObservedVm {
+  return vm.mark === undefined ? vm : { ...vm, mark: { ...vm.mark, ...change } };
 }

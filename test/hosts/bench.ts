@@ -7,7 +7,10 @@ import { arrangeFleet } from '../../src/core/fleet.ts';
 import { type KnownHost, type ObservedVm, volumeKey } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
 import { type Plan, type Step, subjectOf } from '../../src/core/step.ts';
+import { OperatorError } from '../../src/errors.ts';
+import { seedImage } from '../../src/guests/seed-image.ts';
 import { type HostClient, openHostClient } from '../../src/hosts/host-client.ts';
+
 import { connectHost } from '../../src/hosts/host-link.ts';
 import { createHosts, type HostConnection, type HostsOptions } from '../../src/hosts/hosts.ts';
 import { openCheckedVolumes } from '../../src/hosts/images/checked-volumes.ts';
@@ -57,6 +60,17 @@ export const HOST_A: HostOptions = {
   ],
 };
 
+/** Seeds without secrets; nobody answers inside a guest. */
+export const NO_GUESTS: Pick<HostsOptions['settings'], 'seedImage' | 'guests'> = {
+  seedImage: (order) => seedImage(order, {}),
+  guests: {
+    expectNew: async () => undefined,
+    setHostname: async ({ vm }) => {
+      throw new OperatorError('E_GUEST', `${vm} does not answer`);
+    },
+  },
+};
+
 /** One bench for the tests of a file; host `a` is put back before each of them. */
 export function useBench(options: BenchOptions = {}): Bench {
   const made: { bench?: Bench; close?: () => Promise<void> } = {};
@@ -102,7 +116,7 @@ async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) 
       expect: async () => undefined,
       remember: async () => undefined,
     },
-    settings: { shutdownTimeoutMs: 300, force: 'never', copyTimeoutMs: 10_000, ...settings },
+    settings: { ...NO_GUESTS, shutdownTimeoutMs: 300, force: 'never', copyTimeoutMs: 10_000, ...settings },
     images: {
       files: openImageFiles(folder, 10_000),
       checked: await openCheckedVolumes(folder),

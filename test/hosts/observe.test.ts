@@ -7,7 +7,7 @@ import { questionFor } from '../../src/reconcile/reconcile.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { imageFile } from '../../src/simulator/volumes.ts';
 import { desiredState, desiredVm, GIB } from '../builders.ts';
-import { connectionTo, HOST_A, POOL, useBench } from './bench.ts';
+import { connectionTo, HOST_A, NO_GUESTS, POOL, useBench } from './bench.ts';
 
 const bench = useBench();
 const INTERNAL_ERROR = 1;
@@ -175,7 +175,7 @@ describe('observing several hosts', () => {
       remember: async (hosts) =>
         void remembered.splice(0, remembered.length, ...hosts.map(({ name }) => name)),
     };
-    const settings = { shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
+    const settings = { ...NO_GUESTS, shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
     return createHosts({
       connections,
       inventory,
@@ -242,7 +242,7 @@ describe('observing several hosts', () => {
       expect: async () => undefined,
       remember: async () => undefined,
     };
-    const settings = { shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
+    const settings = { ...NO_GUESTS, shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
     const hosts = createHosts({
       connections: [],
       inventory,

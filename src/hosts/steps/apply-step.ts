@@ -3,6 +3,7 @@ import { OperatorError } from '../../errors.ts';
 import { adopt } from './adopt.ts';
 import type { StepContext } from './context.ts';
 import { create } from './create.ts';
+import { setHostname } from './hostname.ts';
 import { bringImage } from './image.ts';
 import { requireOwned, writeMark } from './owned.ts';
 import { setUpPool } from './pool.ts';
@@ -10,6 +11,7 @@ import { restart, start, stop } from './power.ts';
 import { purge } from './purge.ts';
 import { remove, restore } from './remove.ts';
 import { resize } from './resize.ts';
+import { rewriteSeed } from './seed.ts';
 
 /**
  * Makes one change on the host, and has the mark say so where it is the last of its VM. Safe to repeat; throws where the
@@ -38,6 +40,10 @@ function applyChange(context: StepContext, step: Step): Promise<void> {
       return setAutostart(context, step);
     case 'resize':
       return resize(context, step);
+    case 'seed':
+      return rewriteSeed(context, step);
+    case 'hostname':
+      return setHostname(context, step);
     case 'mark':
       return rewriteMark(context, step);
     case 'remove':

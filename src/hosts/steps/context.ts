@@ -1,3 +1,5 @@
+import type { SeedOrder } from '../../core/seed.ts';
+import type { HostnameStep } from '../../core/step.ts';
 import type { Libvirt } from '../../libvirt/libvirt.ts';
 import type { DomainEvents } from '../domain-events.ts';
 import type { HostFacts } from '../host-facts.ts';
@@ -7,6 +9,14 @@ import type { ImageFiles } from '../images/image-files.ts';
 export type DomainRef = Awaited<ReturnType<Libvirt['domains']['byUuid']>>;
 export type PoolRef = Awaited<ReturnType<Libvirt['pools']['byName']>>;
 export type StoredVolume = Awaited<ReturnType<Libvirt['volumes']['byName']>>;
+
+/** What is done inside guests, past libvirt. */
+export interface Guests {
+  /** Forgets what was known of a guest of that name: a new one takes its place. */
+  expectNew(vm: string): Promise<void>;
+  /** Logs in, sets the host name, and sees that it is set. */
+  setHostname(step: Pick<HostnameStep, 'vm' | 'host' | 'address' | 'hostname'>): Promise<void>;
+}
 
 /** What a step has to work with on its host. */
 export interface StepContext {
@@ -33,6 +43,9 @@ export interface StepContext {
     /** Lets a few copies be made at once, on all hosts. */
     readonly inTurn: <T>(copy: () => Promise<T>) => Promise<T>;
   };
+  /** The bytes of a VM's seed. E_SECRET where a secret of it cannot be had. */
+  readonly seedImage: (order: SeedOrder) => Promise<Buffer>;
+  readonly guests: Guests;
   /** What is being done now, in a few words. */
   readonly progress: (message: string) => void;
 }

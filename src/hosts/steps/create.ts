@@ -1,11 +1,13 @@
 import { renderDomain } from '../../core/domain-xml.ts';
 import { isIncomplete, type Mark, type MarkedVolume, type VolumeRef } from '../../core/mark.ts';
+import { type DesiredSeed, SEED_TARGET } from '../../core/seed.ts';
 import type { CreateStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { PoolRef, StepContext } from './context.ts';
 import { fillBootDisk, fillDataDisk, isNotMade } from './fill-disks.ts';
 import { findOwned, writeMark } from './owned.ts';
+import { fillSeed } from './seed.ts';
 import { findVolume, openPool } from './volumes.ts';
 
 /**
@@ -13,11 +15,14 @@ import { findVolume, openPool } from './volumes.ts';
  * each volume before it is made. What an earlier try completed is kept; what it left half made is made again.
  */
 export async function create(context: StepContext, step: CreateStep): Promise<void> {
+  const seed = await makeSeed(context, step);
   const earlier = await findEarlierTry(context, step);
   if (earlier === undefined) await requireFreeName(context, step);
   const pools = await openPools(context, step);
-  const kept = (earlier?.volumes ?? []).filter(({ made }) => made);
-  const halfMade = (earlier?.volumes ?? []).filter(({ made }) => !made);
+  const isDone = ({ made, target }: MarkedVolume) =>
+    made && (target !== SEED_TARGET || earlier?.seed === step.mark.seed);
+  const kept = (earlier?.volumes ?? []).filter(isDone);
+  const halfMade = (earlier?.volumes ?? []).filter((volume) => !isDone(volume));
   await requireFreeVolumes(context, step, earlier?.volumes ?? []);
 
   context.progress('claiming');
@@ -28,9 +33,21 @@ export async function create(context: StepContext, step: CreateStep): Promise<vo
   const domain = await context.defineInTurn(() => client.domains.define(xml, { validate: true }));
   for (const volume of halfMade) await deleteHalfMade(context, volume);
 
-  const volumes = await fillDisks(context, step, kept);
+  const volumes = await fillDisks(context, step, { kept, seed });
   await client.domains.setAutostart(domain, step.spec.autostart);
+  await context.guests.expectNew(step.vm);
   await writeMark(context, step, { ...step.mark, volumes });
+}
+
+interface Seed extends DesiredSeed {
+  readonly image: Buffer;
+}
+
+/** First of all: where a secret is missing nothing is begun. */
+async function makeSeed(context: StepContext, { spec, macs, uuid }: CreateStep): Promise<Seed | undefined> {
+  const { seed } = spec;
+  if (seed === undefined) return undefined;
+  return { ...seed, image: await context.seedImage({ uuid, mac: macs[0] ?? '', seed }) };
 }
 
 /** The mark of what an earlier try left; throws where the VM is complete, or runs. */
@@ -60,8 +77,13 @@ async function requireFreeName({ client }: StepContext, { vm, host }: CreateStep
 }
 
 async function openPools(context: StepContext, { spec }: CreateStep): Promise<Map<string, { path: string }>> {
-  const { bootDisk, dataDisks } = spec;
-  const names = new Set([bootDisk.image.pool, bootDisk.pool, ...dataDisks.map(({ pool }) => pool)]);
+  const { bootDisk, dataDisks, seed = bootDisk } = spec;
+  const names = new Set([
+    bootDisk.image.pool,
+    bootDisk.pool,
+    seed.pool,
+    ...dataDisks.map(({ pool }) => pool),
+  ]);
   const pools = new Map<string, { path: string }>();
   for (const name of names) {
     const pool = await openPool(context, name);
@@ -110,12 +132,15 @@ async function deleteHalfMade(context: StepContext, ref: VolumeRef): Promise<voi
 async function fillDisks(
   context: StepContext,
   step: CreateStep,
-  kept: readonly MarkedVolume[],
+  { kept, seed }: { readonly kept: readonly MarkedVolume[]; readonly seed: Seed | undefined },
 ): Promise<readonly MarkedVolume[]> {
   const { bootDisk, dataDisks } = step.spec;
   const disks = [
     { ...bootDisk, fill: () => fillBootDisk(context, bootDisk) },
     ...dataDisks.map((disk) => ({ ...disk, fill: () => fillDataDisk(context, disk) })),
+    ...(seed === undefined
+      ? []
+      : [{ ...seed, target: SEED_TARGET, fill: () => fillSeed(context, seed, seed.image) }]),
   ];
   let volumes = kept;
   for (const { target, pool, volume: name, fill } of disks) {

@@ -2,20 +2,25 @@ import { describe, expect, it } from 'vitest';
 import type { DesiredState, DesiredVm } from '../../../src/core/desired.ts';
 import type { StepKind } from '../../../src/core/step.ts';
 import type { Interception } from '../../../src/simulator/host.ts';
-import { adoptedVm, desiredState, desiredVm, hostPolicy, NOW } from '../../builders.ts';
+import { adoptedVm, desiredSeed, desiredState, desiredVm, hostPolicy, NOW } from '../../builders.ts';
 import { breakCall, useBench, volumesOf } from '../bench.ts';
 import { type HandMade, makeByHand } from '../hand-made.ts';
 
-const bench = useBench({ settings: { shutdownTimeoutMs: 5000 } });
+const guests = { expectNew: async () => undefined, setHostname: async () => undefined };
+const bench = useBench({ settings: { shutdownTimeoutMs: 5000, guests } });
 const LATER = new Date(NOW.getTime() + 30 * 24 * 60 * 60 * 1000);
 const FILES = { vda: '/pool/web-vda.qcow2', vdb: '/fast/web-vdb.qcow2' };
 const DISKS = ['default/web-vda.qcow2', 'fast/web-vdb.qcow2'];
 const EXTRA = { name: 'extra', type: 'dir', path: '/extra', autostart: true } as const;
+const SEEDED = ['default/web-seed.img', ...DISKS];
 const CUTS = ['drop-connection', 'drop-reply'] as const satisfies readonly Interception[];
 
 function web(change: Partial<DesiredVm> = {}): DesiredState {
   const data = { target: 'vdb', pool: 'fast', volume: 'web-vdb.qcow2', sizeGiB: 1 };
   return desiredState([desiredVm({ power: 'off', dataDisks: [data], ...change })]);
+}
+function seeded(motd: string): DesiredState {
+  return web({ seed: desiredSeed({ motd }) });
 }
 const full = { ...desiredVm().bootDisk, clone: 'full', sizeGiB: 3 } as const;
 
@@ -29,7 +34,7 @@ interface Story {
   readonly desired: DesiredState;
   readonly now?: Date;
   /** What is on the host in the end: the state of the mark, or nothing. */
-  readonly end: 'ready' | 'tombstone' | 'gone';
+  readonly end: 'ready' | 'seeded' | 'tombstone' | 'gone';
 }
 
 const STORIES: readonly Story[] = [
@@ -39,6 +44,21 @@ const STORIES: readonly Story[] = [
     what: 'full copy, started',
     before: [],
     desired: web({ bootDisk: full, power: 'on' }),
+    end: 'ready',
+  },
+  {
+    kind: 'seed',
+    what: 'of another user data',
+    before: [seeded('one')],
+    desired: seeded('two'),
+    end: 'seeded',
+  },
+  { kind: 'create', what: 'with a seed', before: [], desired: seeded('one'), end: 'seeded' },
+  {
+    kind: 'hostname',
+    what: 'of a VM that runs',
+    before: [web({ power: 'on' })],
+    desired: web({ power: 'on', hostnameVia: 'ssh' }),
     end: 'ready',
   },
   { kind: 'remove', what: 'shut off', before: [web()], desired: desiredState(), end: 'tombstone' },
@@ -115,6 +135,18 @@ const complete = { volumes: DISKS, claimed: DISKS, files: ['/pool/web-vda.qcow2'
 const ENDS = {
   gone: { volumes: [], vms: [] },
   ready: { volumes: DISKS, vms: [{ ...complete, state: 'ready', autostart: true }] },
+  seeded: {
+    volumes: SEEDED,
+    vms: [
+      {
+        volumes: SEEDED,
+        claimed: [...DISKS, SEEDED[0]],
+        files: [...complete.files, '/pool/web-seed.img'],
+        state: 'ready',
+        autostart: true,
+      },
+    ],
+  },
   tombstone: { volumes: DISKS, vms: [{ ...complete, state: 'tombstone', autostart: false }] },
 };
 
