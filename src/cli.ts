@@ -102,6 +102,28 @@ command(
     ),
   );
 
+const images = command('images', 'show base images, where they are and what uses them', 'kvm-gitops images')
+  .addOption(json)
+  .action(
+    exiting(async (_: unknown, self: Command) =>
+      (await import('./cli/images.ts')).images(self.optsWithGlobals()),
+    ),
+  );
+sub(
+  images,
+  'prune',
+  'delete base images that the operator brought and that nothing names or uses',
+  'kvm-gitops images prune --host t01 --yes',
+)
+  .argument('[volume]', 'only this one')
+  .option('--host <host>', 'only on this host')
+  .option('--yes', 'delete them; without it they are only shown')
+  .action(
+    exiting(async (volume: string | undefined, _: unknown, self: Command) =>
+      (await import('./cli/images.ts')).prune(volume, self.optsWithGlobals()),
+    ),
+  );
+
 const config = program.command('config').description('look at the configuration');
 sub(
   config,

@@ -18,7 +18,10 @@ export type FindUser = (disk: Disk) => string | undefined;
  * Looks at everything on the host that could use a disk: other VMs, as they are defined and as they run now, and
  * overlays in any active pool, those included that were made past libvirt.
  */
-export async function findDiskUsers(context: StepContext, vmUuid?: string): Promise<FindUser> {
+export async function findDiskUsers(
+  context: Pick<StepContext, 'client'>,
+  vmUuid?: string,
+): Promise<FindUser> {
   const [vms, overlays] = await Promise.all([otherVms(context, vmUuid), allOverlays(context)]);
   return (disk) => {
     const vm = vms.find(({ sources }) => sources.some((source) => isOn(source, disk)));
@@ -34,7 +37,7 @@ function isOn(source: Element, { pool, name, path }: Disk): boolean {
   return attribute(source, 'pool') === pool && attribute(source, 'volume') === name;
 }
 
-async function otherVms({ client }: StepContext, vmUuid: string | undefined) {
+async function otherVms({ client }: Pick<StepContext, 'client'>, vmUuid: string | undefined) {
   const others = (await client.domains.list()).filter(({ uuid }) => uuid !== vmUuid);
   return Promise.all(
     others.map(async (domain) => {
@@ -61,7 +64,7 @@ async function xmlOf(
   }
 }
 
-async function allOverlays(context: StepContext) {
+async function allOverlays(context: Pick<StepContext, 'client'>) {
   const { client } = context;
   const pools = await client.pools.list({ active: true });
   const perPool = await Promise.all(
@@ -74,7 +77,7 @@ async function allOverlays(context: StepContext) {
   return perPool.flat().filter((overlay) => overlay !== undefined);
 }
 
-async function overlayOf(context: StepContext, volume: Parameters<typeof describeVolume>[1]) {
+async function overlayOf(context: Pick<StepContext, 'client'>, volume: Parameters<typeof describeVolume>[1]) {
   try {
     const { backing } = await describeVolume(context, volume);
     return backing === undefined ? undefined : { pool: volume.pool, name: volume.name, backing };

@@ -33,7 +33,7 @@ export async function findVolume(
 
 /** Path and format of a volume, and of the file that it is an overlay of. */
 export async function describeVolume(
-  { client }: StepContext,
+  { client }: Pick<StepContext, 'client'>,
   volume: StoredVolume,
 ): Promise<{ readonly path: string; readonly format: string; readonly backing?: string }> {
   const root = parseXml(await client.volumes.xml(volume));
