@@ -105,7 +105,15 @@ describe('observing a host', () => {
     const pool = bench.host.storage.poolByName('default');
     bench.host.storage.stopPool(pool);
     const { pools, volumes } = await bench.observe(wanted);
-    expect(pools.get('default')).toEqual({ name: 'default', active: false, capacity: 0, available: 0 });
+    expect(pools.get('default')).toEqual({
+      name: 'default',
+      active: false,
+      autostart: true,
+      type: 'dir',
+      path: POOL,
+      capacity: 0,
+      available: 0,
+    });
     expect(volumes.size).toBe(0);
     const image = { name: 'x', pool: 'nowhere', volume: 'x.qcow2' };
     const elsewhere = desiredState([desiredVm({ bootDisk: { ...desiredVm().bootDisk, image } })]);
