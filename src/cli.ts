@@ -14,7 +14,7 @@ const program = new Command('kvm-gitops')
   .addHelpText(
     'after',
     `
-Exit codes: 0 done or nothing to do, 1 failed or refused, 2 \`plan\` found changes.
+Exit codes: 0 done or nothing to do, 1 failed or refused, 2 \`plan\` found changes, \`drift\` drift.
 Results go to stdout, logs to stderr.`,
   );
 
@@ -53,6 +53,15 @@ command('plan', 'show what would be done, and do nothing', 'kvm-gitops plan --re
   .action(
     exiting(async (dir: string | undefined, _: unknown, self: Command) =>
       (await import('./cli/plan.ts')).plan(dir, self.optsWithGlobals()),
+    ),
+  );
+
+command('drift', 'show where hosts are otherwise than git says', 'kvm-gitops drift')
+  .argument('[dir]', 'compare with the files of this folder instead of the newest commit')
+  .addOption(json)
+  .action(
+    exiting(async (dir: string | undefined, _: unknown, self: Command) =>
+      (await import('./cli/drift.ts')).drift(dir, self.optsWithGlobals()),
     ),
   );
 

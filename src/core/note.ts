@@ -27,7 +27,7 @@ export function renderNote(reports: readonly Report[]): string {
   );
   const later = reports.slice(first + 1).filter(({ steps }) => steps.length > 0);
   const lines = [
-    HEADLINES[last.status],
+    headline(last),
     `${formatTime(last.startedAt)}  ${formatDuration(last.durationMs)}  (${last.trigger})`,
     `revision ${last.revision.sha.slice(0, 12)}  ${oneLine(last.revision.subject)}`,
     ...outcomeLines(last),
@@ -35,6 +35,12 @@ export function renderNote(reports: readonly Report[]): string {
     ...(later.length === 0 ? [] : ['', 'since then:', ...newest(later.flatMap(laterLines))]),
   ];
   return `${lines.map(printable).join('\n')}\n\n${JSON.stringify(summarise(reports, last))}\n`;
+}
+
+function headline({ status, held }: Report): string {
+  return status === 'applied' && held.some(({ because }) => because === 'drift')
+    ? 'applied; somebody has changed hosts since, which is only reported (drift: report)'
+    : HEADLINES[status];
 }
 
 /** `created 6, started 6`: how many of each kind of step were done. */

@@ -114,7 +114,9 @@ function base({ revision, trigger, startedAt }: PassFacts, now: Date) {
 }
 
 function appliedStatus(plan: Plan, steps: readonly StepResult[], blind: boolean): Status {
-  const complete = plan.held.length === 0 && steps.every(({ outcome }) => outcome === 'done');
+  // Drift that is only reported came after the commit was applied: nothing of it is left to do.
+  const waits = plan.held.some(({ because }) => because !== 'drift');
+  const complete = !waits && steps.every(({ outcome }) => outcome === 'done');
   return complete && !blind ? 'applied' : 'partial';
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Report } from '../../src/core/report.ts';
+import { specHash } from '../../src/core/spec-hash.ts';
 import { subjectOf } from '../../src/core/step.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { type PassRequest, reconcile } from '../../src/reconcile/reconcile.ts';
@@ -104,6 +105,19 @@ describe('a commit that can be done', () => {
     expect((await pass({ trigger: 'host event' })).steps).toMatchObject([{ kind: 'start', outcome: 'done' }]);
     expect(journal.reports).toHaveLength(2);
     expect(notes.texts.get(A)).toMatch(/since then:\n.*started web on a/);
+  });
+
+  it('stays applied when a host changes and that is only to be reported', async () => {
+    const { source, hosts, notes, pass } = world();
+    const vm = desiredVm({ drift: 'report' });
+    source.commit(A, desiredState([vm]));
+    hosts.set(knownHost('a', [observedVm({ vcpus: 1, mark: mark({ spec: specHash(vm) }) })]));
+    expect(await pass()).toMatchObject({
+      status: 'applied',
+      steps: [],
+      held: [{ subject: 'web', because: 'drift', kind: 'resize', reason: 'vcpus 1 -> 2' }],
+    });
+    expect(notes.texts.get(A)).toMatch(/^applied; somebody has changed hosts since, which is only reported/);
   });
 
   it('tells which commit is the newest before the hosts are asked', async () => {
