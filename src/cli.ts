@@ -56,6 +56,22 @@ command('plan', 'show what would be done, and do nothing', 'kvm-gitops plan --re
     ),
   );
 
+command(
+  'adopt',
+  'write the manifest of VMs that exist on a host, and are not ours yet',
+  'kvm-gitops adopt t01 --from old-manifest.json --output manifests/t01.yaml',
+)
+  .argument('<host>', 'a host of operator.yaml')
+  .argument('[vm...]', 'only these VMs')
+  .option('--from <file...>', 'manifests of old, for addresses and host names')
+  .option('--address <vm=ip...>', 'the address of a VM')
+  .option('--output <file>', 'write this file instead of stdout; .json makes it JSON')
+  .action(
+    exiting(async (host: string, vms: string[], _: unknown, self: Command) =>
+      (await import('./cli/adopt.ts')).adopt(host, vms, self.optsWithGlobals()),
+    ),
+  );
+
 command('drift', 'show where hosts are otherwise than git says', 'kvm-gitops drift')
   .argument('[dir]', 'compare with the files of this folder instead of the newest commit')
   .addOption(json)

@@ -23,6 +23,27 @@ export function checkAdopted(vm: DeclaredVm, cluster: string | undefined): Issue
   return [...making, issue('uuid', 'it is the one that the VM has anyway: leave it out', hint)];
 }
 
+/** What stands under `disks` beside what it says twice, and the boot disk of a VM that is made of an image. */
+export function checkDisks(vm: DeclaredVm): Issue[] {
+  const { disks = [], uuid } = vm.sound;
+  const issue = (path: readonly PropertyKey[], message: string, hint: string): Issue =>
+    issueAt(vm.file, placeOf(vm.node, path), `${path.join('.')} of ${vmLabel(vm.node)}: ${message}`, hint);
+  const twice = nodeAt(vm.node, ['disks']) === undefined ? [] : ['numDisks', 'diskSize'];
+  return [
+    ...twice
+      .filter((key) => nodeAt(vm.node, [key]) !== undefined)
+      .map((key) => issue([key], 'it has "disks" too', 'list every data disk there')),
+    ...disks.flatMap(({ target }, index) => {
+      if (target === undefined) return [];
+      const path = ['disks', index, 'target'];
+      if (disks.findIndex((disk) => disk.target === target) !== index)
+        return [issue(path, `${target} is there twice`, 'each disk has its own')];
+      if (uuid !== undefined || /^vd[b-z]$/.test(target)) return [];
+      return [issue(path, `expected vdb to vdz, got ${target}`, 'vda is the boot disk, made of the image')];
+    }),
+  ];
+}
+
 /** `networks` and the fields for a single card say the same thing twice. */
 export function checkNetworks(vm: DeclaredVm): Issue[] {
   if (nodeAt(vm.node, ['networks']) === undefined) return [];

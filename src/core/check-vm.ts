@@ -1,5 +1,5 @@
 import { type AddressRange, addressProblem } from './address-range.ts';
-import { checkAdopted, checkNetworks } from './check-adopted.ts';
+import { checkAdopted, checkDisks, checkNetworks } from './check-adopted.ts';
 import { checkCloudInit, type SopsFiles } from './check-cloud-init.ts';
 import type { Cluster } from './cluster.ts';
 import type { Issue } from './issue.ts';
@@ -33,6 +33,7 @@ export function checkVm(
     ...checkAdopted(vm, cluster.cluster),
     ...checkNetworks(vm),
     ...cloneIssues(vm, cluster),
+    ...checkDisks(vm),
     ...volumeIssues(vm, cluster),
     ...addressIssues(vm, ranges, hostAddresses),
     ...checkCloudInit(vm, cluster, sopsFiles),

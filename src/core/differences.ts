@@ -50,7 +50,8 @@ function diskChanges(vm: DesiredVm, found: ObservedVm): (string | undefined)[] {
   return vm.dataDisks.map(({ target, sizeGiB }) => {
     const disk = there.get(target);
     if (disk === undefined) return `no disk ${target}`;
-    return disk.capacity === undefined
+    // Less than a MiB is no difference: not every disk that was made elsewhere comes to whole ones.
+    return disk.capacity === undefined || Math.abs(disk.capacity - sizeGiB * 1024 ** 3) < 1024 ** 2
       ? undefined
       : change(`${target} GiB`, disk.capacity / 1024 ** 3, sizeGiB);
   });

@@ -29,7 +29,7 @@ export function findDrift(desired: DesiredState, observed: ObservedState): Diffe
       const kind = mark.spec === specHash(wanted) ? 'drift' : 'pending';
       return fieldsOf(wanted, vm)
         .filter(({ git, actual }) => git !== actual)
-        .map((field) => ({ host, vm: vm.name, ...field, kind, policy: wanted.drift }));
+        .map((found) => ({ host, vm: vm.name, ...found, kind, policy: wanted.drift }));
     });
 }
 

@@ -22,6 +22,12 @@ export function memoryGb(): z.ZodNumber {
     .multipleOf(1 / 1024, expected);
 }
 
+/** Which disk of a VM. */
+export function diskTarget(): z.ZodString {
+  const expected = 'a disk such as vdb; of a VM that was there before also vda, sda or hda';
+  return z.string(expected).regex(/^[vsh]d[a-z]$/, expected);
+}
+
 /** One of a few words. */
 export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
   return z.enum(words, `one of ${words.join(', ')}`);

@@ -2,6 +2,25 @@ import { z } from 'zod';
 import { cloudInitSchema, hostnameViaField } from './cloud-init.ts';
 import * as field from './fields.ts';
 
+const diskSchema = z
+  .strictObject(
+    {
+      sizeGb: field
+        .memoryGb()
+        .describe('Size in GiB; a fraction must come to whole MiB. It can grow, not shrink.'),
+      pool: field
+        .storageName('a pool name')
+        .optional()
+        .describe("Storage pool in which the disk is made. Absent: the VM's."),
+      target: field
+        .diskTarget()
+        .optional()
+        .describe('Which disk it is in the guest: vdb, vdc, ... Absent: the next letter that is free.'),
+    },
+    'an object with sizeGb',
+  )
+  .describe('A data disk; of a VM with a uuid any disk.');
+
 const networkSchema = z
   .strictObject(
     {
@@ -46,6 +65,11 @@ export const vmSpecSchema = z
         .wholeNumber(0, 65_536)
         .optional()
         .describe('Size of each data disk in GiB. More than 0 where numDisks is.'),
+      disks: z
+        .array(diskSchema, 'a list of disks')
+        .max(24, 'at most 24 disks')
+        .optional()
+        .describe('The data disks one by one, instead of numDisks and diskSize.'),
       bootDiskGb: field
         .wholeNumber(1, 65_536)
         .optional()

@@ -1,4 +1,4 @@
-import { type DesiredState, type DesiredVm, disksOf } from './desired.ts';
+import { type DesiredState, type DesiredVm, disksOf, type Image } from './desired.ts';
 import type { Fleet, PlacedVm } from './fleet.ts';
 import type { MarkedVolume, VolumeRef } from './mark.ts';
 import type { KnownHost, ObservedDisk, ObservedVm } from './observed.ts';
@@ -29,7 +29,7 @@ export function adoptedVolumes(
     host,
     fleet,
     images,
-  }: { readonly host: KnownHost; readonly fleet: Fleet; readonly images: readonly VolumeRef[] },
+  }: { readonly host: KnownHost; readonly fleet: Fleet; readonly images: readonly Image[] },
 ): MarkedVolume[] {
   const declared = new Set(disksOf(vm).map(({ target }) => target));
   return found.disks
@@ -45,11 +45,13 @@ export function ownVolume(
     host,
     fleet,
     images,
-  }: { readonly host: KnownHost; readonly fleet: Fleet; readonly images: readonly VolumeRef[] },
+  }: { readonly host: KnownHost; readonly fleet: Fleet; readonly images: readonly Image[] },
 ): MarkedVolume | undefined {
   const volume = disk.file === undefined ? undefined : volumeAt(disk.file, host);
   if (volume === undefined || disk.file === undefined || disk.isShared === true) return undefined;
-  if (images.some(({ pool, name }) => pool === volume.pool && name === volume.name)) return undefined;
+  const isOf = (image: Image) =>
+    image.sourceVm === owner.name || (image.pool === volume.pool && image.volume === volume.name);
+  if (images.some(isOf)) return undefined;
   if (fleet.usersOf(disk.file).some(({ vm }) => vm !== owner)) return undefined;
   return { target: disk.target, ...volume, made: true };
 }
@@ -63,12 +65,8 @@ function volumeAt(file: string, { pools }: KnownHost): VolumeRef | undefined {
   return undefined;
 }
 
-/** The base images that git names: whatever VM has one as a disk, it is never the VM's to delete. */
-export function imagesOf({ vms }: DesiredState): readonly VolumeRef[] {
-  const images = [...vms.values()].flatMap(({ bootDisk }) =>
-    bootDisk === undefined ? [] : [bootDisk.image],
-  );
-  return [
-    ...new Map(images.map(({ pool, volume }) => [`${pool}/${volume}`, { pool, name: volume }])).values(),
-  ];
+/** Every base image that git names, on whatever host: none is ever a VM's to delete. */
+export function imagesOf({ hosts, vms }: DesiredState): readonly Image[] {
+  const used = [...vms.values()].flatMap(({ bootDisk }) => bootDisk?.image ?? []);
+  return [...[...hosts.values()].flatMap(({ images }) => images), ...used];
 }

@@ -1,7 +1,7 @@
-import { canBeMade, type DesiredVm, disksOf, type HostPolicy, type NewVm } from './desired.ts';
+import { canBeMade, type DesiredVm, disksOf, type HostPolicy, type Image, type NewVm } from './desired.ts';
 import { differences } from './differences.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
-import { isIncomplete, type Mark, type VolumeRef } from './mark.ts';
+import { isIncomplete, type Mark } from './mark.ts';
 import type { KnownHost, ObservedVm } from './observed.ts';
 import { placementProblem } from './placement.ts';
 import type { PlanContext } from './plan.ts';
@@ -26,7 +26,7 @@ interface WantedContext extends PlanContext {
   readonly cluster: string;
   readonly fleet: Fleet;
   readonly policyOf: (host: string) => Pick<HostPolicy, 'pools'>;
-  readonly images: readonly VolumeRef[];
+  readonly images: readonly Image[];
   readonly allocateMacs: (vm: DesiredVm) => readonly string[];
 }
 

@@ -137,14 +137,24 @@ function bootDisk(
   };
 }
 
-function dataDisks({ name, numDisks = 0, diskSize = 0 }: VmSpec, pool: string): DataDisk[] {
-  return Array.from({ length: numDisks }, (_, index) => ({
-    target: diskTarget(index + 1),
-    pool,
-    volume: volumeName(name, index + 1),
-    sizeGiB: diskSize,
-  }));
+function dataDisks({ name, disks, numDisks = 0, diskSize = 0 }: VmSpec, pool: string): DataDisk[] {
+  const declared: Disks = disks ?? Array.from({ length: numDisks }, () => ({ sizeGb: diskSize }));
+  const named = new Set(declared.flatMap(({ target }) => target ?? []));
+  const free = Array.from({ length: 25 }, (_, index) => diskTarget(index + 1)).filter(
+    (one) => !named.has(one),
+  );
+  return declared.map((disk) => {
+    const target = disk.target ?? free.shift() ?? '';
+    return {
+      target,
+      pool: disk.pool ?? pool,
+      volume: `${name}-${target}.qcow2`,
+      sizeGiB: disk.sizeGb,
+    };
+  });
 }
+
+type Disks = NonNullable<VmSpec['disks']>;
 
 /** `vda`, `vdb`, ...: the schema allows as many disks as there are letters. */
 function diskTarget(disk: number): string {

@@ -119,7 +119,7 @@ describe('a VM in a manifest', () => {
   });
 
   it.each([
-    ['disks', 'unknown key "disks" of web-1; did you mean "diskSize"?'],
+    ['diskSizes', 'unknown key "diskSizes" of web-1; did you mean "diskSize"?'],
     ['memoryGB', 'unknown key "memoryGB" of web-1; did you mean "memoryGb"?'],
     ['labels', 'unknown key "labels" of web-1 ('],
     ['<<', 'unknown key "<<" of web-1 (YAML 1.2 has no merge keys'],

@@ -9,6 +9,7 @@ import {
   COMMIT,
   desiredState,
   desiredVm,
+  hostPolicy,
   inWords,
   knownHost,
   mark,
@@ -106,6 +107,10 @@ describe('adopting', () => {
     const desired = desiredState([adoptedVm(), desiredVm({ name: 'new', host: 'b' })]);
     const { steps } = plan(desired, observedState(knownHost('a', [base]), knownHost('b')), context);
     expect(steps.find(({ kind }) => kind === 'adopt')).toMatchObject({ mark: { volumes: [] } });
+    const image = { name: 'old', pool: 'default', volume: 'web-vda.qcow2', sourceVm: 'web' };
+    const source = desiredState([adoptedVm()], { hosts: [hostPolicy('a', { images: [image] })] });
+    const planned = plan(source, observedState(knownHost('a', [theirs()])), context);
+    expect(planned.steps).toMatchObject([{ kind: 'adopt', mark: { volumes: [] } }]);
   });
 
   it('holds the creation of an adopted VM that is lost: nobody could make its disks', () => {
