@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { reportFatal } from './cli/fatal.ts';
 import { version } from './version.ts';
 
@@ -148,6 +148,29 @@ sub(
       (await import('./cli/images.ts')).prune(volume, self.optsWithGlobals()),
     ),
   );
+const snapshots = program
+  .command('snapshot')
+  .description("snapshots of a VM's disks: list, create, delete (merge), revert")
+  .argument('<vm>', 'its name')
+  .addArgument(new Argument('<action>', 'what to do').choices(['list', 'create', 'delete', 'revert']))
+  .argument('[name]', 'name of the snapshot; for all but list')
+  .option('--stop', 'revert: shut the VM down first')
+  .option('--discard-newer', 'revert: lose the snapshots that are newer')
+  .option('--yes', 'revert: do not ask')
+  .addOption(json)
+  .addHelpText(
+    'after',
+    '\nExamples:\n  $ kvm-gitops snapshot web-1 create before-upgrade\n  $ kvm-gitops snapshot web-1 list\n  $ kvm-gitops snapshot web-1 revert before-upgrade --stop\n  $ kvm-gitops snapshot web-1 delete before-upgrade',
+  );
+snapshots.action(
+  exiting(async () => {
+    const [vm = '', action = '', name] = snapshots.args;
+    return (await import('./cli/snapshot.ts')).runSnapshotCommand(
+      { vm, action, name },
+      snapshots.optsWithGlobals(),
+    );
+  }),
+);
 
 const config = program.command('config').description('look at the configuration');
 sub(

@@ -1,10 +1,10 @@
-import { once } from 'node:events';
-import { createInterface } from 'node:readline/promises';
 import { arrangeFleet, isActive, type OwnedVm } from '../core/fleet.ts';
+import { volumesFromTheTop } from '../core/snapshot.ts';
 import type { MarkStep } from '../core/step.ts';
 import { OperatorError } from '../errors.ts';
 import type { Operator } from '../operator.ts';
 import { questionFor } from '../reconcile/reconcile.ts';
+import { asksAndHears } from './ask.ts';
 import { type GlobalOptions, print } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 
@@ -21,8 +21,8 @@ export function purge(vm: string, options: PurgeOptions): Promise<number> {
     const tombstone = await findTombstone(operator, vm, abortOnSignals());
     const { host, mark } = tombstone;
     print(`${vm} on ${host} was removed at ${mark.removed?.at ?? 'an unknown time'}. Its volumes:`);
-    for (const { pool, name } of mark.volumes) print(`  ${pool}/${name}`);
-    if (options.yes !== true && !(await asksAndHears(vm))) {
+    for (const { pool, name } of volumesFromTheTop(mark)) print(`  ${pool}/${name}`);
+    if (options.yes !== true && !(await asksAndHears(vm, 'delete it and its volumes for good'))) {
       print('nothing was changed');
       return 1;
     }
@@ -62,19 +62,4 @@ function dueNow({ host, vm, mark }: OwnedVm, now: Date): MarkStep {
     reason: 'purged by hand',
     mark: { ...mark, ...(removed && { removed }) },
   };
-}
-
-async function asksAndHears(vm: string): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    throw new OperatorError(
-      'E_USAGE',
-      'nobody is here to be asked: add --yes to delete the VM and its volumes for good',
-    );
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const question = terminal.question(`Type ${vm} to delete it and its volumes for good: `);
-  // Ctrl-C and Ctrl-D close the terminal, and leave the question open for ever.
-  const answer = await Promise.race([question, once(terminal, 'close').then(() => '')]);
-  terminal.close();
-  return answer.trim() === vm;
 }

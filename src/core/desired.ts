@@ -73,6 +73,8 @@ export interface DesiredVm {
   readonly hostnameVia: HostnameVia;
   /** What cloud-init in the guest is told; absent: there is none. */
   readonly seed?: DesiredSeed;
+  /** Names of snapshots that there are to be; absent: none. */
+  readonly snapshots?: readonly string[];
   /** Its removal always waits for a confirmation. */
   readonly protect: boolean;
   /** What is done where the host changes it: put back as it is in git, or only reported. */

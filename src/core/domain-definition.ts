@@ -3,6 +3,8 @@ import { errorMessage } from '../errors.ts';
 import { MARK_NAMESPACE, type Mark } from './mark.ts';
 import { readMark } from './mark-xml.ts';
 import type { ObservedDisk } from './observed.ts';
+import type { SnapshotRequest } from './snapshot.ts';
+import { readRequest } from './snapshot-xml.ts';
 import { attribute, elementAt, elementsAt, parseXml, textAt } from './xml.ts';
 
 /** What we read of a domain's definition. */
@@ -21,6 +23,8 @@ export interface DomainDefinition {
   readonly mark?: Mark;
   readonly markError?: string;
   readonly hasCopiedMark?: true;
+  /** What a person asked for of its snapshots. */
+  readonly request?: SnapshotRequest;
 }
 
 /** A network card. */
@@ -39,6 +43,7 @@ export function parseDomain(xml: string): DomainDefinition {
   const maxMemoryMiB = memoryMiB(elementAt(domain, 'memory'));
   const vcpu = elementAt(domain, 'vcpu');
   const uuid = textAt(domain, 'uuid') ?? '';
+  const request = readRequest(domain, uuid);
   return {
     name: textAt(domain, 'name') ?? '',
     uuid,
@@ -50,6 +55,7 @@ export function parseDomain(xml: string): DomainDefinition {
     nics: elementsAt(domain, 'devices', 'interface').map(readNic),
     disks: elementsAt(domain, 'devices', 'disk').filter(isDisk).map(readDisk),
     ...readOurMark(domain, uuid),
+    ...(request !== undefined && { request }),
   };
 }
 

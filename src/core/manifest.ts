@@ -151,6 +151,17 @@ export const vmSpecSchema = z
         .describe(
           'What cloud-init does in the guest at its first boot; its keys win over defaults.cloudInit.',
         ),
+      snapshots: z
+        .array(
+          field.label('a snapshot name').describe('Name of a snapshot of all disks of the VM.'),
+          'a list of snapshot names',
+        )
+        .max(8, 'at most 8 snapshot names')
+        .refine((names) => new Set(names).size === names.length, 'snapshot names that are all different')
+        .optional()
+        .describe(
+          'Snapshots of its disks: a new name is taken, a name that goes is merged into the disks. Absent: none.',
+        ),
       protect: field
         .flag()
         .optional()

@@ -7,6 +7,7 @@ import {
   type MarkState,
   type Removal,
 } from './mark.ts';
+import { readSnapshot, renderSnapshot } from './snapshot-xml.ts';
 import { attribute, elementAt, elementsAt, escapeXml } from './xml.ts';
 
 /**
@@ -43,6 +44,7 @@ function render(mark: Mark, prefix: string, namespace: string): string {
     ({ target, pool, name, made }) =>
       `<${prefix}volume${attributeList({ target, pool, name, ...(!made && { made: 'no' }) })}/>`,
   );
+  const snapshots = (mark.snapshots ?? []).map((snapshot) => renderSnapshot(snapshot, prefix));
   const removed =
     mark.removed === undefined
       ? []
@@ -54,7 +56,7 @@ function render(mark: Mark, prefix: string, namespace: string): string {
             complete: mark.removed.complete ? 'yes' : 'no',
           })}/>`,
         ];
-  return `<${prefix}vm${namespace}${attributes}>${[...volumes, ...removed].join('')}</${prefix}vm>`;
+  return `<${prefix}vm${namespace}${attributes}>${[...volumes, ...snapshots, ...removed].join('')}</${prefix}vm>`;
 }
 
 function attributeList(attributes: Readonly<Record<string, string>>): string {
@@ -70,6 +72,7 @@ export function readMark(element: Element): Mark {
   const removed = elementAt(element, 'removed');
   const seed = attribute(element, 'seed');
   const guestName = attribute(element, 'guest-name');
+  const snapshots = elementsAt(element, 'snapshot');
   if ((state === 'tombstone') !== (removed !== undefined))
     throw new Error(`our mark has the state ${state} and ${removed ? 'a' : 'no'} removal`);
   return {
@@ -85,6 +88,7 @@ export function readMark(element: Element): Mark {
     volumes: elementsAt(element, 'volume').map(readVolume),
     ...(seed !== undefined && { seed }),
     ...(guestName !== undefined && { guestName }),
+    ...(snapshots.length > 0 && { snapshots: snapshots.map(readSnapshot) }),
     ...(removed === undefined ? {} : { removed: readRemoval(removed) }),
   };
 }

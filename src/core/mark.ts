@@ -1,4 +1,5 @@
 import type { ForcePolicy } from './desired.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** The namespace of our element in a domain's `<metadata>`. No mark, no mutation. */
 export const MARK_NAMESPACE = 'urn:kvm-gitops:1';
@@ -40,6 +41,8 @@ export interface Mark {
   readonly seed?: string;
   /** The host name that we have set inside the guest. */
   readonly guestName?: string;
+  /** Of its disks, oldest first; their overlays are ours to delete too. Absent: none. */
+  readonly snapshots?: readonly Snapshot[];
   readonly removed?: Removal;
 }
 

@@ -1,5 +1,6 @@
 import type { Mark, VolumeRef } from './mark.ts';
 import type { LiveSize } from './size.ts';
+import type { SnapshotRequest } from './snapshot.ts';
 
 /** What the hosts showed when they were last asked. */
 export interface ObservedState {
@@ -95,6 +96,10 @@ export interface ObservedVm {
   readonly markError?: string;
   /** That element is a copy of another VM's, as `virt-clone` makes it: this VM is nobody's. */
   readonly hasCopiedMark?: true;
+  /** What a person asked for of its snapshots, and is not done yet. */
+  readonly request?: SnapshotRequest;
+  /** Names of libvirt snapshots, which people made: never touched. */
+  readonly foreignSnapshots?: readonly string[];
 }
 
 export interface ObservedDisk {

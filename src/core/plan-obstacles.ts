@@ -2,6 +2,7 @@ import type { DesiredVm } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm, type PlacedVm } from './fleet.ts';
 import { isIncomplete, type Mark } from './mark.ts';
 import type { ObservedVm } from './observed.ts';
+import { mergeFirst } from './snapshot.ts';
 import type { Held } from './step.ts';
 
 /** Why nothing is done for a VM that is in git, and what would have been done. */
@@ -63,8 +64,14 @@ export function rivalProblem(vm: DesiredVm, here: OwnedVm | undefined, rival: Ow
   return {
     because: 'change',
     kind: 'move',
-    reason: `it is on ${host}, and this version does not move VMs: put its lines back under ${host}`,
+    reason: `it is on ${host}, and this version does not move VMs: put its lines back under ${host}${snapshotsInTheWay(rival.mark)}`,
   };
+}
+
+/** A chain of files does not move: each of them would have to be there. */
+function snapshotsInTheWay(mark: Mark): string {
+  const merge = mergeFirst(mark);
+  return merge === undefined ? '' : `. To move it by hand, ${merge}`;
 }
 
 /** Something that is not ours has its name or its uuid. */

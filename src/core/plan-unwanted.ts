@@ -1,6 +1,8 @@
 import type { DesiredState } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
 import type { PlanContext } from './plan.ts';
+import { planSnapshots } from './plan-snapshots.ts';
+import { volumesFromTheTop } from './snapshot.ts';
 import type { Held, Step, Verdict, VmStep } from './step.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -37,10 +39,16 @@ function verdict(owned: OwnedVm, tombstoneDays: number, context: UnwantedContext
       return one(removal(owned, tombstoneDays, context));
     case 'ready':
       if (!owned.vm.persistent) return hold(owned, 'remove', 'its definition is gone and it only runs on');
-      return one(removal(owned, tombstoneDays, context));
+      return removeSettled(owned, removal(owned, tombstoneDays, context), context);
     case 'tombstone':
       return purgeWhenDue(owned, context);
   }
+}
+
+/** A VM that is paused for a merge, or half gone back, is brought to an end of that first; its snapshots are kept with it. */
+function removeSettled(owned: OwnedVm, step: Step, { now }: PlanContext): Verdict {
+  const snapshots = planSnapshots(owned.vm, owned.mark, { base: base(owned), now, declared: undefined });
+  return { steps: [...snapshots.first, step], held: [] };
 }
 
 function removal(owned: OwnedVm, tombstoneDays: number, { now, commit }: PlanContext): Step {
@@ -84,7 +92,7 @@ function purge(owned: OwnedVm, reason: string, fleet: Fleet): Verdict {
  */
 function otherUse({ host, vm, mark }: OwnedVm, fleet: Fleet): string | undefined {
   const pools = fleet.known.get(host)?.pools;
-  for (const { pool, name } of mark.volumes) {
+  for (const { pool, name } of volumesFromTheTop(mark)) {
     const path = pools?.get(pool)?.path;
     if (path === undefined) continue;
     const user = fleet.usersOf(`${path}/${name}`).find((other) => other.vm !== vm);

@@ -18,6 +18,7 @@ import {
   strangerProblem,
   takenMac,
 } from './plan-obstacles.ts';
+import { declaredSnapshot, planSnapshots, type SnapshotPlan } from './plan-snapshots.ts';
 import { sizeChange, sizeOf, untilRestart } from './size.ts';
 import { resolveSourceVm } from './source-vm.ts';
 import type { CreateStep, Step, Verdict } from './step.ts';
@@ -80,20 +81,40 @@ function planAdoption(vm: DesiredVm, found: ObservedVm, host: KnownHost, context
   const base = { host: vm.host, vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
   const reason = 'it is there, and git names its uuid';
   const { steps, held } = convergence(vm, { host: vm.host, vm: found, mark }, context);
-  return settled(vm, { steps: [{ ...base, kind: 'adopt', reason, mark }, ...steps], held }, context.commit);
+  const adopted = settled(
+    vm,
+    { steps: [{ ...base, kind: 'adopt', reason, mark }, ...steps], held },
+    context.commit,
+  );
+  return around(adopted, [], snapshotsOf(vm, { host: vm.host, vm: found, mark }, context).last);
 }
 
-function planExisting(vm: DesiredVm, owned: OwnedVm, context: WantedContext): Verdict {
-  const { vm: found, mark } = owned;
+function planExisting(vm: DesiredVm, seen: OwnedVm, context: WantedContext): Verdict {
+  const { mark } = seen;
+  const { first, last, settled: found } = snapshotsOf(vm, seen, context);
+  const owned = { ...seen, vm: found };
   const problem = existingProblem(vm, found, mark);
   if (problem !== undefined) return hold(vm, problem);
   const hidden = hiddenRival(vm, found, mark, context.fleet);
   if (hidden !== undefined) return hold(vm, hidden);
   if (isIncomplete(mark)) return planUnfinished(vm, found, context);
   const verdict = convergence(vm, owned, context);
-  if (mark.state === 'tombstone') return settled(vm, verdict, context.commit);
+  if (mark.state === 'tombstone') return around(settled(vm, verdict, context.commit), first, last);
   const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
-  return judgeDrift(vm, verdict, { ...base, mark: readyMark(vm, context, mark) });
+  const judged = judgeDrift(vm, verdict, { ...base, mark: readyMark(vm, context, mark) });
+  return around(judged, first, last);
+}
+
+function snapshotsOf(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): SnapshotPlan {
+  const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
+  return planSnapshots(found, mark, { base, now: context.now, declared: vm.snapshots ?? [] });
+}
+
+/** Nothing is done to the snapshots of a VM that is not restored yet. */
+function around({ steps, held }: Verdict, first: readonly Step[], last: readonly Step[]): Verdict {
+  const isRestore = ({ kind }: Step) => kind === 'restore';
+  const rest = steps.filter((step) => !isRestore(step));
+  return { steps: [...steps.filter(isRestore), ...first, ...rest, ...last], held };
 }
 
 /** What it takes to make a complete VM of ours, kept or removed, as git says. */
@@ -194,15 +215,17 @@ function creation(vm: NewVm, context: WantedContext, begun?: ObservedVm): Verdic
     resume: begun !== undefined,
   };
   const started: Step[] = [{ ...base, kind: 'start', reason: 'new' }, ...hostnameStep(vm, base)];
-  const steps = vm.power === 'on' ? [create, ...started] : [create];
+  const taken = (vm.snapshots ?? []).map((name) => declaredSnapshot(name, base, context.now));
+  const steps = [create, ...taken, ...(vm.power === 'on' ? started : [])];
   return settled(vm, { steps, held: [] }, context.commit);
 }
 
 function readyMark(
   vm: DesiredVm,
   context: WantedContext,
-  { volumes, spec, seed, guestName }: Pick<Mark, 'volumes' | 'spec' | 'seed' | 'guestName'>,
+  kept: Pick<Mark, 'volumes' | 'spec' | 'seed' | 'guestName' | 'snapshots'>,
 ): Mark {
+  const { volumes, spec, seed, guestName, snapshots } = kept;
   return {
     cluster: context.cluster,
     uuid: vm.uuid,
@@ -216,6 +239,7 @@ function readyMark(
     ...(seed !== undefined && { seed }),
     ...(guestName !== undefined && { guestName }),
     volumes,
+    ...(snapshots !== undefined && { snapshots }),
   };
 }
 

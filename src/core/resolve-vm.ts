@@ -51,6 +51,7 @@ export function resolveVm(
     ...(force === undefined ? {} : { force }),
     dependsOn: [...new Set(spec.dependsOn)].toSorted(),
     ...resolveGuest(spec, { cluster, pool, hostname, hasCloudInit: image?.cloudInit, readFile }),
+    ...(spec.snapshots !== undefined && { snapshots: spec.snapshots }),
     protect: spec.protect ?? false,
     drift: spec.drift ?? defaults.drift ?? 'heal',
     source,

@@ -12,6 +12,7 @@ const LEFT_OUT = [
   'antiAffinity',
   'image',
   'clone',
+  'snapshots',
 ];
 
 /**

@@ -25,4 +25,8 @@ export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   pool: { sign: '+', done: 'set up' },
   image: { sign: '+', done: 'brought' },
   purge: { sign: '!', done: 'purged' },
+  snapshot: { sign: '+', done: 'took a snapshot of' },
+  merge: { sign: '-', done: 'merged a snapshot of' },
+  revert: { sign: '!', done: 'reverted' },
+  request: { sign: '~', done: 'wrote a request for' },
 };

@@ -3,6 +3,7 @@ import type { Mark } from './mark.ts';
 import type { HostPool } from './pools.ts';
 import type { DesiredSeed } from './seed.ts';
 import type { Size } from './size.ts';
+import type { SnapshotRequest } from './snapshot.ts';
 
 interface StepBase {
   readonly host: string;
@@ -105,6 +106,30 @@ export interface PurgeStep extends VmStepBase {
   readonly mark: Mark;
 }
 
+/** Freezes the files of its disks; the VM, running or not, goes on in overlays of them. */
+export interface SnapshotStep extends VmStepBase {
+  readonly kind: 'snapshot';
+  readonly snapshot: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly by: 'git' | 'command';
+}
+/** Moves what was written since a snapshot into the files that it froze, and forgets it. */
+export interface MergeStep extends VmStepBase {
+  readonly kind: 'merge';
+  readonly snapshot: string;
+}
+/** Shuts the VM down and throws away what was written since a snapshot. There is no way back. */
+export interface RevertStep extends VmStepBase, EndsGuest {
+  readonly kind: 'revert';
+  readonly snapshot: string;
+}
+/** Writes down what a person asked for, for the operator to do. */
+export interface RequestStep extends VmStepBase {
+  readonly kind: 'request';
+  readonly request: SnapshotRequest;
+}
+
 export type VmStep =
   | CreateStep
   | AdoptStep
@@ -118,7 +143,11 @@ export type VmStep =
   | MarkStep
   | RemoveStep
   | RestoreStep
-  | PurgeStep;
+  | PurgeStep
+  | SnapshotStep
+  | MergeStep
+  | RevertStep
+  | RequestStep;
 
 /** Makes a storage pool, or starts it, or has it started with the host: whatever of that is missing. */
 export interface PoolStep extends StepBase {

@@ -36,11 +36,12 @@ export async function observeHost(client: Libvirt, options: ObserveOptions): Pro
 
 async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptions): Promise<ObservedVm[]> {
   const { domains } = client;
-  const [all, autostarted, transient, saved, stats] = await Promise.all([
+  const [all, autostarted, transient, saved, snapshotted, stats] = await Promise.all([
     domains.list({ signal }),
     domains.list({ autostart: true, signal }),
     domains.list({ persistent: false, signal }),
     domains.list({ managedSave: true, signal }),
+    domains.list({ snapshot: true, signal }),
     domains.stats({ state: true, balloon: true, vcpu: true, block: true }, { nowait: true, signal }),
   ]);
   const found = await Promise.all(all.map((domain) => definitions.read(client, domain, signal)));
@@ -49,12 +50,18 @@ async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptio
   const asleep = new Set(saved.map(({ uuid }) => uuid));
   const runs = new Map(all.map(({ uuid, id }) => [uuid, id]));
   const params = new Map(stats.map((record) => [record.domain.uuid, record.params]));
+  const byHand = await snapshotsByHand(client, snapshotted, signal);
+  const foreign = (uuid: string) => {
+    const foreignSnapshots = byHand.get(uuid);
+    return foreignSnapshots && { foreignSnapshots };
+  };
   definitions.keepOnly(all);
   return found
     .filter((definition) => definition !== undefined)
     .map((definition) => ({
       ...definition,
       disks: withSizes(definition.disks, params.get(definition.uuid) ?? {}),
+      ...foreign(definition.uuid),
       ...liveSize(params.get(definition.uuid) ?? {}),
       power: powerOf(params.get(definition.uuid)),
       ...runOf(runs.get(definition.uuid)),
@@ -62,6 +69,25 @@ async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptio
       persistent: !passing.has(definition.uuid),
       autostart: autostart.has(definition.uuid),
     }));
+}
+
+/** Ours leave no record with libvirt: what is there, people made. */
+async function snapshotsByHand(
+  { chains }: Libvirt,
+  domains: Awaited<ReturnType<Libvirt['domains']['list']>>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const names = await Promise.all(
+    domains.map(async (domain) => {
+      try {
+        return [domain.uuid, await chains.snapshotNames(domain, { signal })] as const;
+      } catch (error) {
+        if (isLibvirtError(error, 'NO_DOMAIN')) return [domain.uuid, []] as const;
+        throw error;
+      }
+    }),
+  );
+  return new Map(names);
 }
 
 const POWER: Readonly<Partial<Record<DomainState, PowerState>>> = {

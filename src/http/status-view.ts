@@ -2,6 +2,7 @@ import type { Issue } from '../core/issue.ts';
 import type { MarkState } from '../core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm, PowerState } from '../core/observed.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
+import type { SnapshotState } from '../core/snapshot.ts';
 import type { Held, StepKind } from '../core/step.ts';
 import { redactText } from '../redact.ts';
 
@@ -81,6 +82,12 @@ export interface VmView {
   readonly ours?: boolean;
   /** Of a VM that is ours. */
   readonly state?: MarkState;
+  /** Of its disks, oldest first; absent: none. */
+  readonly snapshots?: readonly {
+    readonly name: string;
+    readonly at: string;
+    readonly state: SnapshotState;
+  }[];
   /** Of a tombstone: when it is deleted for good. */
   readonly purgeAfter?: string;
   /** Why a mark that is there does not count; the VM is never touched. */
@@ -213,13 +220,16 @@ function viewVm(vm: ObservedVm, cluster: string | undefined, pendingRestart: str
   };
   if (cluster === undefined) return seen;
   if (mark?.cluster !== cluster) return { ...seen, ours: false };
-  const { state, removed } = mark;
+  const { state, snapshots, removed } = mark;
   return {
     ...seen,
     ours: true,
     state,
     ...(removed !== undefined && { purgeAfter: removed.purgeAfter }),
     ...(pendingRestart !== undefined && { pendingRestart }),
+    ...(snapshots !== undefined && {
+      snapshots: snapshots.map(({ name: snapshot, at, state: now }) => ({ name: snapshot, at, state: now })),
+    }),
   };
 }
 

@@ -16,8 +16,13 @@ const COMMIT_FLAGS = { active: 4 } as const;
 /** virDomainBlockJobAbortFlags. */
 const JOB_ABORT_FLAGS = { pivot: 2 } as const;
 
+/** virDomainBlockJobType by number. */
+const JOB_KINDS = ['unknown', 'pull', 'copy', 'commit', 'activeCommit', 'backup'] as const;
+type JobKind = (typeof JOB_KINDS)[number];
+
 /** A job on a disk; `ready`: all is copied, and what is written goes to both until it is ended. */
 interface BlockJob {
+  readonly kind: JobKind;
   readonly ready: boolean;
   readonly currentBytes: number;
   readonly endBytes: number;
@@ -63,7 +68,8 @@ export function chainCalls(rpc: RpcConnection) {
       const info = await rpc.call('domainGetBlockJobInfo', { domain, disk, flags: 0 }, options);
       if (!info.found) return undefined;
       // The daemon never tells equal numbers of a job that is not ready.
-      return { ready: info.current === info.end, currentBytes: info.current, endBytes: info.end };
+      const kind = JOB_KINDS[info.type] ?? 'unknown';
+      return { kind, ready: info.current === info.end, currentBytes: info.current, endBytes: info.end };
     },
 
     /** Ends the job; with `pivot` the guest goes on in the file that it was committed into. */

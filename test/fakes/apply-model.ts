@@ -11,6 +11,7 @@ import { seedDisk } from '../../src/core/plan-guest.ts';
 import { liveAfterResize } from '../../src/core/size.ts';
 
 import { type CreateStep, type PoolStep, type Step, stepId, type VmStep } from '../../src/core/step.ts';
+import { snapshotsAfter } from './snapshot-model.ts';
 
 /** What the hosts show once every step is done: the meaning of a plan, in memory. */
 export function applyToModel(observed: ObservedState, steps: readonly Step[]): ObservedState {
@@ -108,6 +109,13 @@ function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge
       return { ...off(vm), autostart: false, mark: step.mark };
     case 'restore':
       return { ...vm, autostart: step.autostart, mark: step.mark };
+    case 'snapshot':
+    case 'merge':
+      return snapshotsAfter(vm, step);
+    case 'revert':
+      return off(snapshotsAfter(vm, step));
+    case 'request':
+      return { ...vm, request: step.request };
   }
 }
 

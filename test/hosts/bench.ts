@@ -207,7 +207,7 @@ function reset(host: SimulatedHost): void {
   for (const domain of host.domains.all()) {
     if (domain.run !== undefined) host.domains.destroy(domain, 0);
     // A transient one was gone when it was destroyed.
-    if (domain.config !== undefined) host.domains.undefine(domain, 1);
+    if (domain.config !== undefined) host.domains.undefine(domain, 3);
   }
   for (const [path] of host.storage.files()) host.storage.removeFile(path);
   for (const pool of host.storage.pools().filter(({ name }) => name !== 'default' && name !== 'fast')) {

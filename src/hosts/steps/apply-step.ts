@@ -1,3 +1,4 @@
+import { withDisksOf } from '../../core/snapshot.ts';
 import type { AutostartStep, MarkStep, Step } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { adopt } from './adopt.ts';
@@ -5,13 +6,17 @@ import type { StepContext } from './context.ts';
 import { create } from './create.ts';
 import { setHostname } from './hostname.ts';
 import { bringImage } from './image.ts';
+import { mergeSnapshot } from './merge.ts';
 import { requireOwned, writeMark } from './owned.ts';
 import { setUpPool } from './pool.ts';
 import { restart, start, stop } from './power.ts';
 import { purge } from './purge.ts';
 import { remove, restore } from './remove.ts';
 import { resize } from './resize.ts';
+import { revertToSnapshot } from './revert.ts';
 import { rewriteSeed } from './seed.ts';
+import { takeSnapshot } from './snapshot.ts';
+import { writeRequest } from './snapshot-parts.ts';
 
 /**
  * Makes one change on the host, and has the mark say so where it is the last of its VM. Safe to repeat; throws where the
@@ -56,6 +61,14 @@ function applyChange(context: StepContext, step: Step): Promise<void> {
       return setUpPool(context, step);
     case 'image':
       return bringImage(context, step);
+    case 'snapshot':
+      return takeSnapshot(context, step);
+    case 'merge':
+      return mergeSnapshot(context, step);
+    case 'revert':
+      return revertToSnapshot(context, step);
+    case 'request':
+      return writeRequest(context, step);
   }
 }
 
@@ -72,5 +85,5 @@ async function setAutostart(context: StepContext, step: AutostartStep): Promise<
 
 async function rewriteMark(context: StepContext, step: MarkStep): Promise<void> {
   const { mark } = await requireOwned(context, step, [step.mark.state]);
-  await writeMark(context, step, { ...step.mark, volumes: mark.volumes });
+  await writeMark(context, step, withDisksOf(step.mark, mark));
 }

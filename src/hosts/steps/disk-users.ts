@@ -1,4 +1,5 @@
 import type { Element } from '@xmldom/xmldom';
+import type { VolumeRef } from '../../core/mark.ts';
 import { attribute, parseXml } from '../../core/xml.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
 import { refreshPool } from '../refresh-pool.ts';
@@ -16,17 +17,22 @@ export type FindUser = (disk: Disk) => string | undefined;
 
 /**
  * Looks at everything on the host that could use a disk: other VMs, as they are defined and as they run now, and
- * overlays in any active pool, those included that were made past libvirt.
+ * overlays in any active pool, those included that were made past libvirt. `own`: volumes that go together with the
+ * disk, and whose use of it does not count.
  */
 export async function findDiskUsers(
   context: Pick<StepContext, 'client'>,
   vmUuid?: string,
+  own: readonly VolumeRef[] = [],
 ): Promise<FindUser> {
   const [vms, overlays] = await Promise.all([otherVms(context, vmUuid), allOverlays(context)]);
   return (disk) => {
     const vm = vms.find(({ sources }) => sources.some((source) => isOn(source, disk)));
     if (vm !== undefined) return `VM ${vm.name}`;
-    const overlay = overlays.find(({ backing }) => backing === disk.path);
+    const overlay = overlays.find(
+      ({ backing, pool, name }) =>
+        backing === disk.path && !own.some((volume) => volume.pool === pool && volume.name === name),
+    );
     return overlay && `volume ${overlay.name} of pool ${overlay.pool}, an overlay of it`;
   };
 }

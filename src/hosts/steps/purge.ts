@@ -1,4 +1,5 @@
 import type { VolumeRef } from '../../core/mark.ts';
+import { volumesFromTheTop } from '../../core/snapshot.ts';
 import type { PurgeStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
@@ -21,7 +22,8 @@ export async function purge(context: StepContext, step: PurgeStep): Promise<void
   if (state !== 'shutoff')
     throw new OperatorError('E_NOT_OURS', `${step.vm} on ${step.host} is ${state}: nothing is deleted`);
 
-  const volumes = await findUnusedVolumes(context, step, mark.volumes);
+  const ours = volumesFromTheTop(mark);
+  const volumes = await findUnusedVolumes(context, step, ours);
   for (const volume of volumes) {
     context.progress(`deleting ${volume.name}`);
     await client.volumes.delete(volume);
@@ -32,7 +34,7 @@ export async function purge(context: StepContext, step: PurgeStep): Promise<void
     checkpointsMetadata: true,
     nvram: true,
   });
-  await requireGone(context, step, mark.volumes);
+  await requireGone(context, step, ours);
 }
 
 /** The mark on the host decides, not the plan: somebody may have restored the VM since. */
@@ -51,7 +53,7 @@ async function findUnusedVolumes(
   step: PurgeStep,
   refs: readonly VolumeRef[],
 ): Promise<StoredVolume[]> {
-  const userOf = await findDiskUsers(context, step.uuid);
+  const userOf = await findDiskUsers(context, step.uuid, refs);
   const volumes: StoredVolume[] = [];
   for (const { pool, name } of refs) {
     // Not `findVolume`: a pool that is gone for now still has the volume, and nothing else would know of it.

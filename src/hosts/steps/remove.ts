@@ -1,19 +1,23 @@
+import { withDisksOf } from '../../core/snapshot.ts';
 import type { RemoveStep, RestoreStep } from '../../core/step.ts';
 import type { StepContext } from './context.ts';
 import { requireOwned, writeMark } from './owned.ts';
 import { shutDown } from './shut-down.ts';
+import { strikeOff } from './snapshot-parts.ts';
 
 /** Shuts the VM down and leaves definition and disks under a tombstone. The mark comes last: it says that all is done. */
 export async function remove(context: StepContext, step: RemoveStep): Promise<void> {
   const { domain, mark } = await requireOwned(context, step, ['ready', 'building']);
   await shutDown(context, step, domain);
+  // Coming back one day, it is not to be changed by what somebody asked for today.
+  await strikeOff(context, step);
   await context.client.domains.setAutostart(domain, false);
-  await writeMark(context, step, { ...step.mark, volumes: mark.volumes });
+  await writeMark(context, step, withDisksOf(step.mark, mark));
 }
 
 /** Takes the tombstone off again. */
 export async function restore(context: StepContext, step: RestoreStep): Promise<void> {
-  const { domain } = await requireOwned(context, step, ['tombstone']);
+  const { domain, mark } = await requireOwned(context, step, ['tombstone']);
   await context.client.domains.setAutostart(domain, step.autostart);
-  await writeMark(context, step, step.mark);
+  await writeMark(context, step, withDisksOf(step.mark, mark));
 }

@@ -1,5 +1,5 @@
 import { agentIsConnected } from '../../core/domain-definition.ts';
-import type { RemoveStep, RestartStep, StopStep } from '../../core/step.ts';
+import type { RemoveStep, RestartStep, RevertStep, StopStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import type { DomainState } from '../../libvirt/domains.ts';
 import { CallTimeoutError, isLibvirtError, LibvirtError } from '../../libvirt/errors.ts';
@@ -20,7 +20,7 @@ const DEAF: Readonly<Partial<Record<DomainState, string>>> = {
   crashed: 'crashed and kept so',
 };
 
-export type EndingStep = StopStep | RemoveStep | RestartStep;
+export type EndingStep = StopStep | RemoveStep | RestartStep | RevertStep;
 
 /**
  * Asks the guest to shut down, again and again, until it is off; then, only if VM or config allow it, pulls the plug. By

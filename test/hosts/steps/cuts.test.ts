@@ -34,7 +34,7 @@ interface Story {
   readonly desired: DesiredState;
   readonly now?: Date;
   /** What is on the host in the end: the state of the mark, or nothing. */
-  readonly end: 'ready' | 'seeded' | 'tombstone' | 'gone';
+  readonly end: 'ready' | 'seeded' | 'snapshot' | 'tombstone' | 'gone';
 }
 
 const STORIES: readonly Story[] = [
@@ -107,6 +107,49 @@ const STORIES: readonly Story[] = [
     desired: { ...web(), hosts: new Map([['a', hostPolicy('a', { pools: [EXTRA] })]]) },
     end: 'ready',
   },
+  {
+    kind: 'snapshot',
+    what: 'of a VM that runs',
+    before: [web({ power: 'on' })],
+    desired: web({ power: 'on', snapshots: ['one'] }),
+    end: 'snapshot',
+  },
+  {
+    kind: 'snapshot',
+    what: 'of a VM that is off',
+    before: [web()],
+    desired: web({ snapshots: ['one'] }),
+    end: 'snapshot',
+  },
+  {
+    kind: 'merge',
+    what: 'of a VM that runs',
+    before: [web({ power: 'on', snapshots: ['one'] })],
+    desired: web({ power: 'on' }),
+    end: 'ready',
+  },
+  {
+    kind: 'merge',
+    what: 'of a VM that is off',
+    before: [web({ snapshots: ['one'] })],
+    desired: web(),
+    end: 'ready',
+  },
+  {
+    kind: 'merge',
+    what: 'of the older of two',
+    before: [web({ power: 'on', snapshots: ['old'] }), web({ power: 'on', snapshots: ['old', 'one'] })],
+    desired: web({ power: 'on', snapshots: ['one'] }),
+    end: 'snapshot',
+  },
+  {
+    kind: 'purge',
+    what: 'with snapshots',
+    before: [web({ snapshots: ['one'] }), desiredState()],
+    desired: desiredState(),
+    now: LATER,
+    end: 'gone',
+  },
 ];
 
 /** Cuts one call after the other, each on a fresh host, until the apply gets by without meeting the cut. */
@@ -132,7 +175,15 @@ async function cutEveryCall(
 
 /** What is on the host in the end. */
 const complete = { volumes: DISKS, claimed: DISKS, files: ['/pool/web-vda.qcow2', '/fast/web-vdb.qcow2'] };
+const OVERLAYS = ['default/web-vda.one.qcow2', 'fast/web-vdb.one.qcow2'];
+const withOverlays = [...DISKS, ...OVERLAYS].toSorted();
+const frozen = {
+  volumes: withOverlays,
+  claimed: DISKS,
+  files: ['/pool/web-vda.one.qcow2', '/fast/web-vdb.one.qcow2'],
+};
 const ENDS = {
+  snapshot: { volumes: withOverlays, vms: [{ ...frozen, state: 'ready', autostart: true }] },
   gone: { volumes: [], vms: [] },
   ready: { volumes: DISKS, vms: [{ ...complete, state: 'ready', autostart: true }] },
   seeded: {
