@@ -9,6 +9,8 @@ import { waitFor } from './wait.ts';
 export interface Lease {
   readonly mac: string;
   readonly ip: string;
+  /** The host name that the guest has sent; `*` where it sent none. */
+  readonly name: string;
 }
 
 /** A dnsmasq on the lab's bridge: a guest with a lease has booted. */
@@ -84,7 +86,7 @@ function readLeases(file: string): readonly Lease[] {
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, 'utf8').split('\n');
   return lines.flatMap((line) => {
-    const [, mac, ip] = line.split(' ');
-    return mac === undefined || ip === undefined ? [] : [{ mac, ip }];
+    const [, mac, ip, name] = line.split(' ');
+    return mac === undefined || ip === undefined || name === undefined ? [] : [{ mac, ip, name }];
   });
 }

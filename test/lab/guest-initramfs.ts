@@ -36,7 +36,7 @@ const MODULES = [
 /** Packs busybox, the guest's init and the kernel's modules; returns the path of the file. */
 export async function packInitramfs(kernel: Kernel, folder: string): Promise<string> {
   const root = join(folder, 'initramfs');
-  for (const name of ['bin', 'modules', 'proc', 'sys', 'dev', 'disk'])
+  for (const name of ['bin', 'modules', 'proc', 'sys', 'dev', 'disk', 'seed'])
     mkdirSync(join(root, name), { recursive: true });
   copyFileSync(BUSYBOX, join(root, 'bin', 'busybox'));
   for (const [script, name] of SCRIPTS) {

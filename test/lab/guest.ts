@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { run } from './command.ts';
 import { BUSYBOX, packInitramfs } from './guest-initramfs.ts';
 import { downloadKernel, newestKernel } from './guest-kernel.ts';
+import { packSshServer } from './guest-ssh-server.ts';
 import type { LabHost } from './host.ts';
 import { ensurePackages } from './packages.ts';
 
@@ -95,7 +96,7 @@ async function assemble(folder: string, kernelPackage: string): Promise<string> 
 }
 
 /** `agent`: it runs a guest agent; `deaf`: it does not hear the power button. */
-export type GuestHabit = 'agent' | 'deaf';
+export type GuestHabit = 'agent' | 'deaf' | 'sshd';
 
 /** The same guest with habits: its init looks for a file of that name on its disk. The new image is made in `folder`. */
 export async function withHabits(
@@ -107,7 +108,10 @@ export async function withHabits(
   const changed = join(folder, `guest-${habits.join('-')}.qcow2`);
   writeFileSync(empty, '');
   await run(['qemu-img', 'convert', '-O', 'raw', path, raw]);
-  for (const habit of habits) await run(['mcopy', '-i', `${raw}@@${PARTITION_OFFSET}`, empty, `::${habit}`]);
+  for (const habit of habits) {
+    const file = habit === 'sshd' ? await packSshServer(folder) : empty;
+    await run(['mcopy', '-i', `${raw}@@${PARTITION_OFFSET}`, file, `::${habit}`]);
+  }
   await run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', raw, changed]);
   rmSync(raw);
   return { path: changed, virtualBytes };

@@ -27,6 +27,8 @@ export interface Settings {
   readonly vmsPerHost: number;
   readonly httpPort: number;
   readonly shutdownTimeout: string;
+  /** Further keys of operator.yaml. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 /** What a site is made of, where it is not three hosts with the base image. */
@@ -137,7 +139,7 @@ async function createSite(lab: Lab, images: NonNullable<SiteOptions['images']>):
 }
 
 /** YAML 1.2 takes JSON as it is. */
-function operatorYaml(lab: Lab, { vmsPerHost, httpPort, shutdownTimeout }: Settings): string {
+function operatorYaml(lab: Lab, { vmsPerHost, httpPort, shutdownTimeout, more }: Settings): string {
   const hosts = lab.hosts.map(({ name, address }) => [name, { address, virtType: 'qemu' }]);
   return JSON.stringify({
     state: './state',
@@ -147,6 +149,7 @@ function operatorYaml(lab: Lab, { vmsPerHost, httpPort, shutdownTimeout }: Setti
     concurrency: { vmsPerHost },
     shutdownTimeout,
     http: { listen: `127.0.0.1:${httpPort}`, webhookSecret: { env: 'WEBHOOK_SECRET' } },
+    ...more,
   });
 }
 

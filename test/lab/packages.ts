@@ -13,6 +13,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'openssh-client': 'ssh-keygen makes the keys',
   iproute2: 'ip makes namespaces, bridges and cables',
   'dnsmasq-base': 'gives the guests addresses',
+  'dropbear-bin': 'the SSH server of some guests',
   'busybox-static': "the guest's whole user space",
   cpio: "packs the guest's initramfs",
   syslinux: "the guest's boot loader",
