@@ -102,10 +102,10 @@ export function disksOf({ bootDisk, dataDisks }: DesiredVm): readonly (BootDisk 
  * How a guest learns its host name.
  *   cloud-init  from its seed, at every boot
  *   dhcp        from the answer of the DHCP server
- *   agent, ssh  the operator sets it inside the guest, once
+ *   ssh         the operator logs in and sets it, once
  *   none        it is nobody's business
  */
-export type HostnameVia = 'cloud-init' | 'dhcp' | 'agent' | 'ssh' | 'none';
+export type HostnameVia = 'cloud-init' | 'dhcp' | 'ssh' | 'none';
 
 export interface BootDisk {
   /** `vda` */
