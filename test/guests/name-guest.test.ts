@@ -5,10 +5,10 @@ import { nameGuest } from '../../src/guests/name-guest.ts';
 function guestOf(user: string, { systemd }: { readonly systemd: boolean }) {
   const asked: string[] = [];
   let name = 'localhost';
-  const exec = async (argv: readonly string[], { input }: { readonly input?: unknown } = {}) => {
+  const exec = async (argv: readonly string[], { input }: { readonly input?: string | Buffer } = {}) => {
     const command = argv.join(' ');
     if (command === 'uname -n') return { code: 0, stdout: `${name}\n`, stderr: '' };
-    asked.push(input === undefined ? command : `${command} < ${input}`);
+    asked.push(input === undefined ? command : `${command} < ${input.toString()}`);
     const isDone = systemd || !command.includes('hostnamectl');
     if (isDone && !command.includes('tee')) name = argv.at(-1) ?? '';
     return { code: isDone ? 0 : 127, stdout: '', stderr: '' };

@@ -112,8 +112,11 @@ describe.skipIf(!labAvailable().ok)(
       const name = execFileSync(
         'ssh',
         [
-          ...['-i', key, '-o', 'BatchMode=yes', '-o', 'HostKeyAlias=x'],
-          ...['-o', `UserKnownHostsFile=${join(lab.dir, 'site', 'state', 'guest-keys', 'ssh-1')}`],
+          '-i',
+          key,
+          '-oBatchMode=yes',
+          '-oHostKeyAlias=x',
+          `-oUserKnownHostsFile=${join(lab.dir, 'site', 'state', 'guest-keys', 'ssh-1')}`,
           `root@${addressOf(22)}`,
           'uname -n; cat /etc/hostname',
         ],
