@@ -8,7 +8,7 @@ import { labAvailable } from './available.ts';
 import { diskHas, writeToDisk } from './guest-disk.ts';
 import { onlyOne } from './host-view.ts';
 import { declare } from './manifest-edits.ts';
-import { BASE_IMAGE, hasBooted, useSite } from './operator-fixture.ts';
+import { BASE_IMAGE, hasBooted, useSite, WEBHOOK_SECRET } from './operator-fixture.ts';
 import { waitFor } from './wait.ts';
 
 const SOON = { timeoutMs: 60_000 };
@@ -140,12 +140,14 @@ describe.skipIf(!labAvailable().ok)('snapshots, each test going on where the las
       const before = JSON.stringify((await seen()).mark?.snapshots);
       const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', '--config', config, ...args], {
         cwd: ROOT,
+        env: { ...process.env, WEBHOOK_SECRET },
         stdio: 'ignore',
       });
       const ended = once(child, 'close');
       const changed = async () =>
         child.exitCode !== null || JSON.stringify((await seen()).mark?.snapshots) !== before;
       await waitFor(`the mark to change by ${action} ${name}`, changed, SOON);
+      expect(child.exitCode ?? 0).toBe(0);
       child.kill('SIGKILL');
       await ended;
       const pass = await cli('reconcile', '--once');
