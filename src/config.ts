@@ -1,7 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { checkHosts, type HostConfig, toHosts } from './config/hosts.ts';
+import {
+  checkDnsmasq,
+  checkHosts,
+  type DnsmasqConfig,
+  type HostConfig,
+  toDnsmasq,
+  toHosts,
+} from './config/hosts.ts';
 import { explainConfigIssues } from './config/issues.ts';
 import { type WrittenConfig, writtenConfig } from './config/schema.ts';
 import type { ConfigContext, Environment } from './config/values.ts';
@@ -34,7 +41,10 @@ export function loadConfig(path?: string, env: Environment = environment()): Con
     throw invalidConfig(file, explainConfigIssues(result.error.issues, { schema, root, file }));
   }
   const config = toConfig(file, result.data, env);
-  const wrong = checkHosts(config.hosts, { root, file });
+  const wrong = [
+    ...checkHosts(config.hosts, { root, file }),
+    ...checkDnsmasq(config.dnsmasq, { root, file }),
+  ];
   if (wrong.length > 0) throw invalidConfig(file, wrong);
   return config;
 }
@@ -42,6 +52,7 @@ export function loadConfig(path?: string, env: Environment = environment()): Con
 function toConfig(file: string, written: WrittenConfig, env: Environment) {
   const { git, http, intervals, concurrency } = written;
   const hosts: ReadonlyMap<string, HostConfig> = toHosts(written, env);
+  const dnsmasq: DnsmasqConfig | undefined = toDnsmasq(written, env);
   return {
     /** Path of operator.yaml. */
     file,
@@ -63,6 +74,8 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
       timeoutMs: git.timeout,
     },
     hosts,
+    /** Undefined: nobody is told of names and addresses. */
+    dnsmasq,
     pollMs: intervals.poll,
     driftMs: intervals.drift,
     concurrency,

@@ -14,6 +14,10 @@ import { openCheckedVolumes } from './hosts/images/checked-volumes.ts';
 import { openImageFiles } from './hosts/images/image-files.ts';
 import { openInventory } from './hosts/inventory.ts';
 import type { Logger } from './log.ts';
+import { localMachine } from './names/local-machine.ts';
+import { createNames } from './names/names.ts';
+import { sshMachine } from './names/ssh-machine.ts';
+import { withNames } from './names/with-names.ts';
 import type { Clock, Hosts, Notes } from './ports.ts';
 import { createBuilder } from './reconcile/builder.ts';
 import type { OnProgress } from './reconcile/progress.ts';
@@ -60,9 +64,11 @@ export async function createOperator(config: Config, options: OperatorOptions): 
   const confirmations = openConfirmations(config.stateDir, clock);
   const notes = config.git.notes ? createNotes({ mirror, ref: config.git.notesRef, log }) : undefined;
   const links = createLinks(config, options);
+  const hosts = await openHosts(config, links, options);
+  const machine = openDnsmasq(config);
   const deps: Deps = {
     source: mirror,
-    hosts: await openHosts(config, links, options),
+    hosts: machine === undefined ? hosts : withNames(hosts, createNames(machine.machine, machine.settings)),
     journal,
     notes: notes ?? NO_NOTES,
     confirmations,
@@ -82,10 +88,17 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     notes,
     async close() {
       for (const link of links.values()) link.close();
+      machine?.machine.close();
       await notes?.stop();
       await journal.close();
     },
   };
+}
+
+function openDnsmasq({ dnsmasq }: Config) {
+  if (dnsmasq === undefined) return undefined;
+  const { target, settings } = dnsmasq;
+  return { machine: target === undefined ? localMachine() : sshMachine(target), settings };
 }
 
 const NO_NOTES: Notes = { put: () => {} };

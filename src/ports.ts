@@ -1,8 +1,9 @@
 import type { VolumeRef } from './core/mark.ts';
 import type { ObservedState } from './core/observed.ts';
+import type { ObservedNames } from './core/observed-names.ts';
 import type { Report, Revision } from './core/report.ts';
 import type { SourceFile } from './core/source-file.ts';
-import type { Step } from './core/step.ts';
+import type { NamesStep, Step } from './core/step.ts';
 
 export type { SourceFile };
 
@@ -46,6 +47,14 @@ export interface Hosts {
   observe(question: Question, signal: AbortSignal): Promise<ObservedState>;
   /** Makes one change and checks that it is there. Safe to repeat. Once begun it is finished. */
   apply(step: Step, onProgress: (message: string) => void): Promise<void>;
+}
+
+/** DHCP reservations and DNS names. */
+export interface Names {
+  /** Reads all that dnsmasq reads. Never throws for dnsmasq: it becomes Unknown. */
+  observe(signal: AbortSignal): Promise<ObservedNames>;
+  /** Makes one change and checks that dnsmasq shows it. Safe to repeat. */
+  apply(step: NamesStep): Promise<void>;
 }
 
 /** What was done, in order, for ever: the truth behind the notes. */

@@ -100,7 +100,7 @@ export function desiredState(
 
 /** Those of a plan's steps that are about VMs. */
 export function vmSteps(steps: readonly Step[]): VmStep[] {
-  return steps.filter((step) => step.kind !== 'pool' && step.kind !== 'image');
+  return steps.filter((step) => 'vm' in step);
 }
 
 /** Our mark on `web`, complete. */

@@ -12,6 +12,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   git: ['core', 'errors.ts', 'ports.ts', 'private-file.ts', 'redact.ts'],
   hosts: ['core', 'libvirt', 'errors.ts', 'ports.ts', 'private-file.ts'],
   guests: ['core', 'hosts', 'errors.ts', 'private-file.ts'],
+  names: ['core', 'hosts', 'errors.ts', 'ports.ts'],
   reconcile: ['core', 'errors.ts', 'ports.ts'],
   http: ['core', 'reconcile', 'redact.ts', 'errors.ts'],
   state: ['core', 'errors.ts', 'ports.ts', 'private-file.ts'],

@@ -34,6 +34,9 @@ export function planText({ plan, observed, pendingRestart }: ShownPlan, colors: 
     ...unknown.map(({ name, reason }) =>
       colors.yellow(`${name} is unknown, its VMs are left alone: ${reason}`),
     ),
+    ...(observed.names?.kind === 'unknown'
+      ? [colors.yellow(`names are unknown, dnsmasq is left as it is: ${observed.names.reason}`)]
+      : []),
     summary(plan, unknown.length > 0),
   ];
   return sections.join('\n\n');

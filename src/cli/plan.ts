@@ -1,4 +1,4 @@
-import { shortageIssues } from '../core/capacity-check.ts';
+import { refusals } from '../core/assess.ts';
 import { formatIssue, type Issue } from '../core/issue.ts';
 import { type Step, stepId, subjectOf } from '../core/step.ts';
 import { assessNow, type Judged } from './assess-now.ts';
@@ -15,9 +15,7 @@ interface PlanOptions extends GlobalOptions {
 export function plan(dir: string | undefined, options: PlanOptions): Promise<number> {
   return withOperator(options, async ({ operator }) => {
     const judged = await assessNow(operator, { dir, revision: options.revision }, abortOnSignals());
-    const issues = judged.ok
-      ? shortageIssues(judged.assessment.shortages, judged.desired, judged.observed)
-      : judged.issues;
+    const issues = judged.ok ? refusals(judged.assessment, judged.desired, judged.observed) : judged.issues;
     if (options.json) printJson(planJson(judged, issues));
     else printPlan(judged, issues);
     if (!judged.ok || issues.length > 0) return 1;
@@ -50,6 +48,7 @@ function planJson(judged: Judged, issues: readonly Issue[]): unknown {
     pendingRestart,
     confirmation,
     unknownHosts: unknown.map(({ name, reason }) => ({ host: name, reason })),
+    ...(judged.observed.names?.kind === 'unknown' && { unknownNames: judged.observed.names.reason }),
   };
 }
 

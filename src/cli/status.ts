@@ -87,6 +87,9 @@ function reportText(report: ReportView): string {
       ({ kind, subject, host, because, reason }) =>
         `  held ${kind} of ${subject} on ${host} (${because}): ${reason}`,
     ),
+    ...(report.unknownNames === undefined
+      ? []
+      : [colors.yellow(`  names are unknown, dnsmasq is left as it is: ${report.unknownNames}`)]),
     ...(report.warnings ?? []).map((warning) => colors.yellow(`  warning: ${warning}`)),
     ...(report.pendingRestart ?? []).map(({ host, vm, reason, restart }) =>
       colors.yellow(`  pending restart of ${vm} on ${host}: ${reason} (restart: ${restart})`),

@@ -3,6 +3,7 @@ import { keyPlaceOf, type Located } from '../core/located.ts';
 import { issueAt } from '../core/parse-file.ts';
 import type { LibvirtEndpoint } from '../hosts/libvirt-channel.ts';
 import { endpointOf, type SshTarget } from '../hosts/ssh-target.ts';
+import type { NamesSettings } from '../names/settings.ts';
 import type { WrittenConfig } from './schema.ts';
 import type { Environment } from './values.ts';
 
@@ -15,8 +16,16 @@ export interface HostConfig {
   readonly virtType: 'kvm' | 'qemu' | undefined;
 }
 
+/** Where dnsmasq is, and how it is dealt with. */
+export interface DnsmasqConfig {
+  /** Undefined: on this machine. */
+  readonly target: SshTarget | undefined;
+  readonly settings: NamesSettings;
+}
+
 type Defaults = WrittenConfig['ssh'];
 type WrittenHost = WrittenConfig['hosts'][string];
+type Reachable = Login & Pick<WrittenHost, 'connectTimeout' | 'keepalive' | 'jump' | 'direct'>;
 type Login = Pick<
   WrittenHost,
   'address' | 'port' | 'user' | 'key' | 'passphraseFile' | 'agent' | 'knownHosts'
@@ -52,6 +61,21 @@ export function checkHosts(
   return issues;
 }
 
+/** dnsmasq's machine with no way to log in. */
+export function checkDnsmasq(
+  dnsmasq: DnsmasqConfig | undefined,
+  from: { readonly root: Located; readonly file: string },
+): Issue[] {
+  const { target } = dnsmasq ?? {};
+  const logins = [target, target?.jump].flatMap((login) =>
+    login === undefined ? [] : [loginMistake(login)],
+  );
+  const place = keyPlaceOf(from.root, ['dnsmasq']);
+  return logins.flatMap((mistake) =>
+    mistake === undefined ? [] : [issueAt(from.file, place, `dnsmasq: ${mistake}`)],
+  );
+}
+
 function loginMistake(target: SshTarget): string | undefined {
   const whose = `${target.user}@${target.address}`;
   if (target.agentSocket === '') return `${whose} is to use the ssh-agent, but $SSH_AUTH_SOCK is not set`;
@@ -60,23 +84,45 @@ function loginMistake(target: SshTarget): string | undefined {
 }
 
 function toHost(name: string, host: WrittenHost, ssh: Defaults, env: Environment): HostConfig {
-  const target = toTarget(name, host, ssh, env);
-  const limits = {
-    connectTimeoutMs: host.connectTimeout ?? ssh.connectTimeout,
-    keepaliveMs: host.keepalive ?? ssh.keepalive,
-  };
-  const jump = host.jump ?? (host.direct ? undefined : ssh.jump);
   return {
     name,
-    target: {
-      ...target,
-      ...limits,
-      ...(jump === undefined
-        ? {}
-        : { jump: { ...toTarget(`${name}, jump host`, jump, ssh, env), ...limits } }),
-    },
+    target: toReachable(name, host, { ssh, env }),
     libvirt: { uri: host.libvirtUri, socket: host.socket, sudo: host.sudo },
     virtType: host.virtType,
+  };
+}
+
+/** How a machine is reached, with what `ssh` says filled in. */
+function toReachable(
+  name: string,
+  machine: Reachable,
+  { ssh, env }: { readonly ssh: Defaults; readonly env: Environment },
+): SshTarget {
+  const limits = {
+    connectTimeoutMs: machine.connectTimeout ?? ssh.connectTimeout,
+    keepaliveMs: machine.keepalive ?? ssh.keepalive,
+  };
+  const jump = machine.jump ?? (machine.direct ? undefined : ssh.jump);
+  return {
+    ...toTarget(name, machine, ssh, env),
+    ...limits,
+    ...(jump === undefined ? {} : { jump: { ...toTarget(`${name}, jump host`, jump, ssh, env), ...limits } }),
+  };
+}
+
+/** What operator.yaml says of dnsmasq; undefined: nothing. */
+export function toDnsmasq({ dnsmasq, ssh }: WrittenConfig, env: Environment): DnsmasqConfig | undefined {
+  if (dnsmasq === undefined) return undefined;
+  const { address, folder, pidFile, unit, sudo, dns } = dnsmasq;
+  return {
+    target: address === undefined ? undefined : toReachable('dnsmasq', { ...dnsmasq, address }, { ssh, env }),
+    settings: {
+      folder: folder.replace(/\/+$/, ''),
+      process: unit === undefined ? { kind: 'pidFile', path: pidFile } : { kind: 'unit', name: unit },
+      sudo,
+      interface: dnsmasq.interface,
+      dns: dns === undefined || dns === 'off' ? dns : { address: dns.host, port: dns.port },
+    },
   };
 }
 

@@ -41,6 +41,7 @@ export function writtenConfig(context: ConfigContext) {
       )
       .refine((hosts) => Object.keys(hosts).length > 0, 'expected at least one host')
       .describe('The KVM hosts that manifests may name, by that name.'),
+    dnsmasq: dnsmasqSchema(context),
     intervals: z
       .strictObject({
         poll: duration.prefault('60s').describe('How often the git remote is asked for a new commit.'),
@@ -107,6 +108,7 @@ const LOGIN = {
 } as const;
 
 const port = z.int().min(1).max(65_535).prefault(22).describe('Port of its SSH server.');
+const absolutePath = z.string().regex(/^\/[^\s,]*$/, 'expected an absolute path without spaces');
 const address = z
   .string()
   .regex(ADDRESS, 'expected a DNS name or an IP address')
@@ -233,6 +235,49 @@ function jumpSchema(context: ConfigContext) {
     .strictObject({ address, port, ...loginFields(context) })
     .optional()
     .describe('Host to go through. What it does not say comes from ssh.');
+}
+
+function dnsmasqSchema(context: ConfigContext) {
+  return z
+    .strictObject({
+      address: address
+        .optional()
+        .describe('The machine that dnsmasq is on, by SSH; without it, the one that the operator is on.'),
+      port,
+      ...loginFields(context),
+      connectTimeout: duration.optional().describe(LOGIN.connectTimeout),
+      keepalive: duration.optional().describe(LOGIN.keepalive),
+      jump: jumpSchema(context),
+      direct: z.boolean().prefault(false).describe('Connect without the jump host that ssh names.'),
+      sudo: z
+        .boolean()
+        .prefault(false)
+        .describe('Signal dnsmasq and release leases by sudo -n, when the user may not.'),
+      folder: absolutePath
+        .prefault('/var/lib/kvm-gitops-dnsmasq')
+        .describe('Folder of the two files that we write, on that machine; dnsmasq must be able to read it.'),
+      pidFile: absolutePath
+        .prefault('/run/dnsmasq/dnsmasq.pid')
+        .describe("File with dnsmasq's process number, which is sent SIGHUP."),
+      unit: z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9@._-]*$/, 'expected the name of a systemd unit, as in dnsmasq.service')
+        .optional()
+        .describe('systemd unit of dnsmasq: found and signalled by systemctl instead of the pidFile.'),
+      interface: z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'expected the name of a network interface, as in br0')
+        .optional()
+        .describe('Interface on which leases are released; without it, the one that has their network.'),
+      dns: z
+        .union([z.literal('off'), listenAddress])
+        .optional()
+        .describe(
+          'Where its DNS is asked whether it has read the files, as host:port, or off; without it, where its configuration says.',
+        ),
+    })
+    .optional()
+    .describe('dnsmasq, that gives VMs their addresses and names; without it nobody is told of them.');
 }
 
 function hostSchema(context: ConfigContext) {

@@ -1,4 +1,5 @@
 import { Address4 } from 'ip-address';
+import { addressNumber } from './ipv4.ts';
 
 /** Some IPv4 addresses that VMs may have; numbers are addresses as 32-bit integers, both ends included. */
 export interface AddressRange {
@@ -19,11 +20,6 @@ export function parseAddressRange(text: string): AddressRange | string {
     return 'expected a network such as 10.0.0.0/16, a range such as 10.1.0.10-10.1.0.99, or an address';
   }
   return first > last ? 'the range ends before it begins' : { text, first, last, isNetwork: false };
-}
-
-/** The address as a number; undefined where it is no IPv4 address. */
-function addressNumber(text: string): number | undefined {
-  return !text.includes('/') && Address4.isValid(text) ? Number(new Address4(text).bigInt()) : undefined;
 }
 
 /** Why the address is none for a VM; undefined if it is. Without ranges, any unicast address is. */

@@ -1,10 +1,14 @@
 import { type HostCapacity, measureCapacity } from './capacity.ts';
-import { drainedShortages, findShortages, type Shortage } from './capacity-check.ts';
+import { drainedShortages, findShortages, type Shortage, shortageIssues } from './capacity-check.ts';
 import type { DesiredState } from './desired.ts';
 import { guard } from './guard.ts';
+import type { Issue } from './issue.ts';
 import { newLosses } from './n-plus-one.ts';
+import { clashIssues, type NameClash } from './name-clashes.ts';
 import type { ObservedState } from './observed.ts';
+import { pendingAddresses } from './pending-addresses.ts';
 import { type PlanContext, plan } from './plan.ts';
+import { planNames } from './plan-names.ts';
 import { type PendingRestart, pendingRestarts } from './size.ts';
 import { endsRun, type Plan, subjectOf } from './step.ts';
 
@@ -22,6 +26,17 @@ export interface Assessment {
   readonly warnings: readonly string[];
   /** VMs that will show a change only from their next start on, and that the plan does not restart. */
   readonly pendingRestart: readonly PendingRestart[];
+  /** Names and addresses that somebody else has. */
+  readonly clashes: readonly NameClash[];
+}
+
+/** What of it refuses a commit that is not in force yet. */
+export function refusals(
+  { shortages, clashes }: Pick<Assessment, 'shortages' | 'clashes'>,
+  desired: DesiredState,
+  observed: ObservedState,
+): Issue[] {
+  return [...shortageIssues(shortages, desired, observed), ...clashIssues(clashes, desired)];
 }
 
 /** The one judgement behind `plan` on the command line, drift and apply. Pure. */
@@ -32,8 +47,10 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
   const decided = isConfirmed ? unguarded : guarded;
   const capacity = measureCapacity(desired, observed, decided);
   const lost = desired.policy.nPlusOne === 'ignore' ? [] : newLosses(desired, observed, capacity);
+  const named = planNames(desired, observed, { plan: decided, now: context.now });
   return {
-    plan: decided,
+    plan: named.plan,
+    clashes: named.clashes,
     capacity,
     shortages: [
       ...findShortages(capacity),
@@ -41,11 +58,13 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
       ...(desired.policy.nPlusOne === 'error' ? lost : []),
     ],
     warnings: desired.policy.nPlusOne === 'warn' ? lost.map(({ message }) => message) : [],
-    pendingRestart: leftPending(decided, desired, observed),
+    pendingRestart: leftPending(named.plan, desired, observed),
   };
 }
 
 function leftPending({ steps }: Plan, { vms }: DesiredState, observed: ObservedState): PendingRestart[] {
   const ending = new Set(steps.filter(endsRun).map((step) => `${step.host}/${subjectOf(step)}`));
-  return pendingRestarts(vms, observed).filter(({ host, vm }) => !ending.has(`${host}/${vm}`));
+  return [...pendingRestarts(vms, observed), ...pendingAddresses(vms, observed)].filter(
+    ({ host, vm }) => !ending.has(`${host}/${vm}`),
+  );
 }

@@ -71,6 +71,9 @@ function outcomeLines(report: Report): readonly string[] {
     ...report.unknownHosts.map(
       ({ host, reason }) => `  ${host} is unknown, its VMs are left alone: ${oneLine(reason)}`,
     ),
+    ...(report.unknownNames === undefined
+      ? []
+      : [`  names are unknown, dnsmasq is left as it is: ${oneLine(report.unknownNames)}`]),
     ...report.held.map(
       (held) =>
         `  held ${held.kind} of ${held.subject} on ${held.host} (${held.because}): ${oneLine(held.reason)}`,
@@ -175,6 +178,7 @@ function summarise(reports: readonly Report[], last: Report): Record<string, unk
     issues: last.issues.length,
     pendingRestart: last.pendingRestart?.length ?? 0,
     unknownHosts: last.unknownHosts.map(({ host }) => host),
+    ...(last.unknownNames !== undefined && { unknownNames: true }),
     ...(last.confirmation !== undefined && { confirmation: last.confirmation }),
     ...(last.supersededBy !== undefined && { supersededBy: last.supersededBy }),
     ...(last.inForce !== undefined && { inForce: last.inForce }),

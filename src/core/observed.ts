@@ -1,10 +1,13 @@
 import type { Mark, VolumeRef } from './mark.ts';
+import type { ObservedNames } from './observed-names.ts';
 import type { LiveSize } from './size.ts';
 import type { SnapshotRequest } from './snapshot.ts';
 
 /** What the hosts showed when they were last asked. */
 export interface ObservedState {
   readonly hosts: ReadonlyMap<string, ObservedHost>;
+  /** Absent: operator.yaml names no dnsmasq. */
+  readonly names?: ObservedNames;
 }
 
 /** Unknown is not absent: nothing follows for the VMs of a host that did not answer. */

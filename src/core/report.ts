@@ -50,6 +50,8 @@ export interface Report {
   readonly held: readonly Held[];
   readonly issues: readonly Issue[];
   readonly unknownHosts: readonly { readonly host: string; readonly reason: string }[];
+  /** Why dnsmasq could not be read: its files were left as they are. */
+  readonly unknownNames?: string;
   /** VMs that show a change only from their next start on. */
   readonly pendingRestart?: readonly PendingRestart[];
   /** What a person should know, and that stopped nothing. */

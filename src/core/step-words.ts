@@ -29,4 +29,6 @@ export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   merge: { sign: '-', done: 'merged a snapshot of' },
   revert: { sign: '!', done: 'reverted' },
   request: { sign: '~', done: 'wrote a request for' },
+  publish: { sign: '~', done: 'published' },
+  release: { sign: '-', done: 'released' },
 };

@@ -1,5 +1,6 @@
 import type { ForcePolicy, Image, NewVm } from './desired.ts';
 import type { Mark } from './mark.ts';
+import type { Lease, NamesFiles } from './observed-names.ts';
 import type { HostPool } from './pools.ts';
 import type { DesiredSeed } from './seed.ts';
 import type { Size } from './size.ts';
@@ -163,14 +164,36 @@ export interface ImageStep extends StepBase {
 /** A step about something of a host that is no VM. */
 export type HostStep = PoolStep | ImageStep;
 
-export type Step = VmStep | HostStep;
+/** Writes what dnsmasq is told of the VMs, both files whole, and has it read them. */
+export interface PublishStep extends StepBase {
+  readonly kind: 'publish';
+  readonly cluster: string;
+  readonly files: NamesFiles<string>;
+}
+/** Ends a lease that a VM of ours no longer uses. */
+export interface ReleaseStep extends StepBase {
+  readonly kind: 'release';
+  readonly lease: Lease;
+}
+
+/** A step that dnsmasq carries out, and no KVM host. */
+export type NamesStep = PublishStep | ReleaseStep;
+
+export type Step = VmStep | HostStep | NamesStep;
+
+/** Whether dnsmasq carries it out. */
+export function isNamesStep(step: Step): step is NamesStep {
+  return step.kind === 'publish' || step.kind === 'release';
+}
 
 export type StepKind = Step['kind'];
 
 /** What a step is about, for people: a VM by its name. No two subjects of a host are called alike. */
 export function subjectOf(step: Step): string {
+  if ('vm' in step) return step.vm;
   if (step.kind === 'pool') return `pool ${step.pool.name}`;
-  return step.kind === 'image' ? `image ${step.image.name}` : step.vm;
+  if (step.kind === 'image') return `image ${step.image.name}`;
+  return step.kind === 'publish' ? 'names' : `lease ${step.lease.address}`;
 }
 
 /** Names a step in its plan, for `after`: `start t01/web`. */

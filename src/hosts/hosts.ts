@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { ObservedHost } from '../core/observed.ts';
-import { type Step, subjectOf } from '../core/step.ts';
+import { isNamesStep, type Step, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
 import type { Hosts, Question } from '../ports.ts';
@@ -62,6 +62,7 @@ export function createHosts(options: HostsOptions): Hosts {
     },
 
     async apply(step, progress) {
+      if (isNamesStep(step)) throw new TypeError(`${step.kind} is not for a KVM host`);
       const host = hosts.get(step.host);
       if (host === undefined)
         throw new OperatorError('E_SSH_UNREACHABLE', `${step.host} is not in operator.yaml`);

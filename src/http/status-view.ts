@@ -43,6 +43,8 @@ export interface ReportView {
   readonly held: readonly Held[];
   readonly issues: readonly Issue[];
   readonly unknownHosts: Report['unknownHosts'];
+  /** Why dnsmasq could not be read. */
+  readonly unknownNames?: string;
   /** VMs that show a change only from their next start on. */
   readonly pendingRestart?: Report['pendingRestart'];
   readonly warnings?: readonly string[];
@@ -152,6 +154,7 @@ function viewReport(report: Report): ReportView {
     held: report.held.map(viewHeld),
     issues: report.issues.map(viewIssue),
     unknownHosts: report.unknownHosts.map(({ host, reason }) => ({ host, reason: redactText(reason) })),
+    ...(report.unknownNames !== undefined && { unknownNames: redactText(report.unknownNames) }),
     ...(pendingRestart !== undefined && { pendingRestart }),
     ...(report.warnings !== undefined && { warnings: report.warnings.map(redactText) }),
     ...(confirmation !== undefined && { confirmation }),

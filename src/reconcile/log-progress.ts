@@ -42,6 +42,7 @@ function logReport(log: Logger, report: Report, news: boolean): void {
     }),
     ...(report.confirmation !== undefined && { confirm: report.confirmation }),
     ...(issues.length > 0 && { issues: issues.length }),
+    ...(report.unknownNames !== undefined && { names: report.unknownNames }),
     ...(unknownHosts.length > 0 && { unknown: unknownHosts.map(({ host }) => host) }),
   };
   if (!news) log.debug(fields, 'reconciled');

@@ -1,5 +1,5 @@
-import { type Assessment, assess } from '../core/assess.ts';
-import { holdForCapacity, shortageIssues } from '../core/capacity-check.ts';
+import { type Assessment, assess, refusals } from '../core/assess.ts';
+import { holdForCapacity } from '../core/capacity-check.ts';
 import type { DesiredState } from '../core/desired.ts';
 import { type ObservedState, volumeKey } from '../core/observed.ts';
 import type { Report } from '../core/report.ts';
@@ -136,11 +136,12 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
 
   deps.onProgress({ kind: 'observing', revision });
   const observed = await deps.hosts.observe(questionFor(desired), signal);
-  const { plan, shortages, warnings } = await judge(deps, candidate, desired, observed);
-  if (shortages.length > 0 && !accepted) {
+  const { plan, shortages, clashes, warnings } = await judge(deps, candidate, desired, observed);
+  const issues = accepted ? [] : refusals({ shortages, clashes }, desired, observed);
+  if (issues.length > 0) {
     return {
       kind: 'refused',
-      issues: shortageIssues(shortages, desired, observed),
+      issues,
       ...(inForce && { inForce }),
       // Confirming the removals that wait may be what makes the room.
       ...(plan.confirmation !== undefined && { confirmation: plan.confirmation }),

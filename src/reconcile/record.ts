@@ -60,6 +60,7 @@ function judgement({
   held,
   issues,
   unknownHosts,
+  unknownNames,
   confirmation,
   supersededBy,
   pendingRestart,
@@ -74,7 +75,15 @@ function judgement({
     ...issues.map((one) => ({ ...one, message: withoutNumbers(one.message) })),
     error && { code: error.code, message: withoutNumbers(error.message) },
   ];
-  return JSON.stringify({ status, settled, unknown, confirmation, supersededBy, pendingRestart });
+  return JSON.stringify({
+    status,
+    settled,
+    unknown,
+    names: unknownNames !== undefined,
+    confirmation,
+    supersededBy,
+    pendingRestart,
+  });
 }
 
 /** The number in `web-1` stays: it is a name. */

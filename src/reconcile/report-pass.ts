@@ -1,6 +1,7 @@
 import type { DesiredState } from '../core/desired.ts';
 import type { Issue } from '../core/issue.ts';
 import type { ObservedState } from '../core/observed.ts';
+import { pendingAddresses } from '../core/pending-addresses.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
 import { type PendingRestart, pendingRestarts } from '../core/size.ts';
 import { endsRun, type Plan } from '../core/step.ts';
@@ -49,22 +50,21 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
   }
   const { plan, steps } = findings;
   const unknown = unknownHosts(findings.desired, findings.observed);
+  const unknownNames =
+    findings.observed.names?.kind === 'unknown' ? findings.observed.names.reason : undefined;
   const waiting = waitForRestart(findings);
   const newer = steps.some(({ outcome }) => outcome === 'skipped') ? supersededBy(facts.signal) : undefined;
   return {
     ...empty,
     status:
       newer === undefined
-        ? appliedStatus(
-            plan,
-            steps,
-            unknown.some(({ matters }) => matters),
-          )
+        ? appliedStatus(plan, steps, unknownNames !== undefined || unknown.some(({ matters }) => matters))
         : 'superseded',
     steps,
     held: plan.held,
     unknownHosts: unknown.map(({ host, reason }) => ({ host, reason })),
     ...(findings.warnings.length > 0 && { warnings: findings.warnings }),
+    ...(unknownNames !== undefined && { unknownNames }),
     ...(waiting.length > 0 && { pendingRestart: waiting }),
     ...(plan.confirmation !== undefined && { confirmation: plan.confirmation }),
     ...(newer !== undefined && { supersededBy: newer }),
@@ -77,7 +77,8 @@ function waitForRestart({ desired, observed, plan, steps }: Applied): PendingRes
   const undone = [...steps.filter(({ outcome }) => outcome !== 'done'), ...plan.held];
   const silent = [...ended, ...undone.filter(({ kind }) => kind !== 'restart' && kind !== 'start')];
   const keys = new Set(silent.map(({ host, subject }) => `${host}/${subject}`));
-  return pendingRestarts(desired.vms, observed).filter(({ host, vm }) => !keys.has(`${host}/${vm}`));
+  const pending = [...pendingRestarts(desired.vms, observed), ...pendingAddresses(desired.vms, observed)];
+  return pending.filter(({ host, vm }) => !keys.has(`${host}/${vm}`));
 }
 
 /** The report of a pass that broke, or was stopped before it could plan. */

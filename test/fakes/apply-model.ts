@@ -7,10 +7,19 @@ import {
   type ObservedVm,
   volumeKey,
 } from '../../src/core/observed.ts';
+import type { KnownNames } from '../../src/core/observed-names.ts';
 import { seedDisk } from '../../src/core/plan-guest.ts';
 import { liveAfterResize } from '../../src/core/size.ts';
 
-import { type CreateStep, type PoolStep, type Step, stepId, type VmStep } from '../../src/core/step.ts';
+import {
+  type CreateStep,
+  isNamesStep,
+  type NamesStep,
+  type PoolStep,
+  type Step,
+  stepId,
+  type VmStep,
+} from '../../src/core/step.ts';
 import { snapshotsAfter } from './snapshot-model.ts';
 
 /** What the hosts show once every step is done: the meaning of a plan, in memory. */
@@ -19,19 +28,31 @@ export function applyToModel(observed: ObservedState, steps: readonly Step[]): O
 }
 
 function applyStep(observed: ObservedState, step: Step): ObservedState {
+  if (isNamesStep(step)) return { ...observed, names: namesAfter(observed, step) };
   const host = observed.hosts.get(step.host);
   if (host?.kind !== 'known') throw new Error(`${stepId(step)}: ${step.host} is not known`);
   if (step.kind === 'pool') {
     const pools = new Map(host.pools).set(step.pool.name, poolAfter(host, step));
-    return { hosts: new Map(observed.hosts).set(host.name, { ...host, pools }) };
+    return { ...observed, hosts: new Map(observed.hosts).set(host.name, { ...host, pools }) };
   }
   if (step.kind === 'image') {
     const { pool, volume } = step.image;
     const whole = { capacity: 2 ** 31, allocation: 2 ** 30, verified: true };
     const volumes = new Map(host.volumes).set(volumeKey({ pool, name: volume }), whole);
-    return { hosts: new Map(observed.hosts).set(host.name, { ...host, volumes }) };
+    return { ...observed, hosts: new Map(observed.hosts).set(host.name, { ...host, volumes }) };
   }
-  return { hosts: new Map(observed.hosts).set(host.name, { ...host, vms: vmsAfter(host, step) }) };
+  return {
+    ...observed,
+    hosts: new Map(observed.hosts).set(host.name, { ...host, vms: vmsAfter(host, step) }),
+  };
+}
+
+function namesAfter({ names }: ObservedState, step: NamesStep): KnownNames {
+  if (names?.kind !== 'known') throw new Error(`${step.kind}: dnsmasq is not known`);
+  if (step.kind === 'release')
+    return { ...names, leases: names.leases.filter(({ address }) => address !== step.lease.address) };
+  const written = (file: keyof typeof names.files) => ({ ...names.files[file], text: step.files[file] });
+  return { ...names, isLoaded: true, files: { dhcpHosts: written('dhcpHosts'), hosts: written('hosts') } };
 }
 
 function vmsAfter({ vms }: KnownHost, step: VmStep): ObservedVm[] {

@@ -1,5 +1,5 @@
 import { withDisksOf } from '../../core/snapshot.ts';
-import type { AutostartStep, MarkStep, Step } from '../../core/step.ts';
+import type { AutostartStep, HostStep, MarkStep, VmStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { adopt } from './adopt.ts';
 import type { StepContext } from './context.ts';
@@ -22,14 +22,14 @@ import { writeRequest } from './snapshot-parts.ts';
  * Makes one change on the host, and has the mark say so where it is the last of its VM. Safe to repeat; throws where the
  * host does not show the result.
  */
-export async function applyStep(context: StepContext, step: Step): Promise<void> {
+export async function applyStep(context: StepContext, step: VmStep | HostStep): Promise<void> {
   await applyChange(context, step);
   if (!('vm' in step) || step.settles === undefined) return;
   const { mark } = await requireOwned(context, step, ['ready']);
   await writeMark(context, step, { ...mark, ...step.settles });
 }
 
-function applyChange(context: StepContext, step: Step): Promise<void> {
+function applyChange(context: StepContext, step: VmStep | HostStep): Promise<void> {
   switch (step.kind) {
     case 'create':
       return create(context, step);
