@@ -145,7 +145,10 @@ describe.skipIf(!labAvailable().ok)(
       remote.remove('manifests/web-1.yaml');
       await applied(await remote.push('Gone'));
       expect((await cli('purge', 'web-1', '--yes')).code).toBe(0);
-      expect(await lab.host('t01').virsh('vol-list', 'default')).not.toContain('web-1');
+      // The command sets the date; the operator deletes.
+      const isGone = async () => !(await lab.host('t01').virsh('vol-list', 'default')).includes('web-1');
+      await waitFor('its volumes to go', isGone, { timeoutMs: 30_000 });
+      expect(await lab.host('t01').virsh('list', '--all', '--name')).not.toContain('web-1');
     });
 
     async function seedOf(vm: string): Promise<string> {
