@@ -120,10 +120,25 @@ command(
   'kvm-gitops purge web-1 --yes',
 )
   .argument('<vm>', 'its name')
+  .option('--volume <name>', 'delete this kept volume of the VM instead, as `volumes` names it')
   .option('--yes', 'do not ask')
   .action(
-    exiting(async (vm: string, _: unknown, self: Command) =>
-      (await import('./cli/purge.ts')).purge(vm, self.optsWithGlobals()),
+    exiting(async (vm: string, options: { readonly volume?: string }, self: Command) =>
+      options.volume === undefined
+        ? (await import('./cli/purge.ts')).purge(vm, self.optsWithGlobals())
+        : (await import('./cli/purge-volume.ts')).purgeVolume(vm, options.volume, self.optsWithGlobals()),
+    ),
+  );
+
+command(
+  'volumes',
+  'show the volumes of disks that left the manifests, and until when they are kept',
+  'kvm-gitops volumes',
+)
+  .addOption(json)
+  .action(
+    exiting(async (_: unknown, self: Command) =>
+      (await import('./cli/volumes.ts')).volumes(self.optsWithGlobals()),
     ),
   );
 

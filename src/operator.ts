@@ -28,6 +28,8 @@ import { type ConfirmationStore, openConfirmations } from './state/confirmations
 import { type OpenJournal, openJournal } from './state/journal.ts';
 
 const OBSERVE_TIMEOUT_MS = 30_000;
+/** libvirt itself waits five seconds for the guest before it answers; one that boots does not hear the first request. */
+const LET_GO_MS = 15_000;
 const COPY_TIMEOUT_MS = 2 * 60 * 60_000;
 const LIBVIRT_KEEPALIVE = { intervalMs: 5_000, count: 3 };
 
@@ -137,6 +139,7 @@ async function openHosts(
     settings: {
       shutdownTimeoutMs: config.shutdownTimeoutMs,
       force: config.force,
+      letGoMs: LET_GO_MS,
       copyTimeoutMs: COPY_TIMEOUT_MS,
       seedImage: (order) => seedImage(order, config.secrets),
       guests: createGuests({

@@ -140,6 +140,7 @@ export function observedVm(overrides: Partial<ObservedVm> = {}): ObservedVm {
     memoryMiB: 2048,
     maxMemoryMiB: 4096,
     macs: ['52:54:00:00:00:01'],
+    nics: [{ mac: '52:54:00:00:00:01', bridge: 'br0' }],
     disks: [{ target: 'vda', file: `/pool/${name}-vda.qcow2`, capacity: 2 * GIB, physical: GIB }],
     mark: mark({}, name),
     ...overrides,

@@ -43,7 +43,7 @@ describe('the manifests repository template', () => {
     const examples = [...read('README.md').matchAll(/```(yaml|json)\n(.*?)```/gs)];
     const manifests = examples.filter(([, , text]) => !text?.startsWith('cluster:'));
     const cluster = examples.find(([, , text]) => text?.startsWith('cluster:'))?.[2] ?? '';
-    expect(manifests).toHaveLength(3);
+    expect(manifests).toHaveLength(4);
     for (const [, kind, content = ''] of manifests) {
       const built = buildDesired([
         { path: 'cluster.yaml', content: cluster },

@@ -3,12 +3,12 @@ import { volumesFromTheTop } from '../core/snapshot.ts';
 import type { MarkStep } from '../core/step.ts';
 import { OperatorError } from '../errors.ts';
 import type { Operator } from '../operator.ts';
-import { questionFor } from '../reconcile/reconcile.ts';
 import { asksAndHears } from './ask.ts';
+import { lookInForce } from './in-force.ts';
 import { type GlobalOptions, print } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 
-interface PurgeOptions extends GlobalOptions {
+export interface PurgeOptions extends GlobalOptions {
   readonly yes?: boolean;
 }
 
@@ -34,13 +34,9 @@ export function purge(vm: string, options: PurgeOptions): Promise<number> {
   });
 }
 
-async function findTombstone({ deps }: Operator, name: string, signal: AbortSignal): Promise<OwnedVm> {
-  const snapshot = (await deps.source.accepted()) ?? (await deps.source.fetch(signal));
-  const built = deps.build(snapshot);
-  if (!built.ok)
-    throw new OperatorError('E_USAGE', 'no commit has been accepted yet: there is nothing to purge');
-  const observed = await deps.hosts.observe(questionFor(built.desired), signal);
-  const copies = arrangeFleet(built.desired.cluster, observed).owned.filter(({ vm }) => vm.name === name);
+async function findTombstone(operator: Operator, name: string, signal: AbortSignal): Promise<OwnedVm> {
+  const { desired, observed } = await lookInForce(operator, signal);
+  const copies = arrangeFleet(desired.cluster, observed).owned.filter(({ vm }) => vm.name === name);
   const [tombstone, ...others] = copies.filter((copy) => !isActive(copy));
   if (tombstone !== undefined && others.length === 0) return tombstone;
   if (tombstone !== undefined) throw new OperatorError('E_USAGE', `${name} has tombstones on several hosts`);

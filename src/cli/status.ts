@@ -2,7 +2,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { formatIssue } from '../core/issue.ts';
 import { formatDuration } from '../core/note.ts';
 import { OperatorError } from '../errors.ts';
-import type { HostView, ReportView, StatusView } from '../http/status-view.ts';
+import type { HostView, ReportView, StatusView, VmView } from '../http/status-view.ts';
 import { openJournal } from '../state/journal.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
@@ -104,12 +104,20 @@ function reportText(report: ReportView): string {
 function hostText(host: HostView): string {
   if (host.kind === 'unknown')
     return `${colors.bold(host.name)}  ${colors.yellow(`unknown: ${host.reason}`)}`;
-  const rows = host.vms.map((vm) => [
+  const rows = host.vms.flatMap((vm) => [vmRow(vm), ...(vm.keptVolumes ?? []).map(keptRow)]);
+  return `${colors.bold(host.name)}\n${rows.length === 0 ? '  no VMs' : formatTable(rows)}`;
+}
+
+function keptRow({ name, target, purgeAfter }: NonNullable<VmView['keptVolumes']>[number]): string[] {
+  return [`    ${name}`, target, 'detached', `kept until ${purgeAfter.slice(0, 10)}`];
+}
+
+function vmRow(vm: VmView): string[] {
+  return [
     `  ${vm.name}`,
     vm.power === 'running' ? colors.green(vm.power) : `${vm.power}${vm.managedSave ? ', memory saved' : ''}`,
     vm.markError ?? (vm.ours ? (vm.state ?? '') : colors.dim('not ours')),
     vm.purgeAfter === undefined ? '' : `purged after ${vm.purgeAfter.slice(0, 10)}`,
     vm.pendingRestart === undefined ? '' : colors.yellow(`pending restart: ${vm.pendingRestart}`),
-  ]);
-  return `${colors.bold(host.name)}\n${rows.length === 0 ? '  no VMs' : formatTable(rows)}`;
+  ];
 }

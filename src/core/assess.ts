@@ -9,6 +9,7 @@ import type { ObservedState } from './observed.ts';
 import { pendingAddresses } from './pending-addresses.ts';
 import { type PlanContext, plan } from './plan.ts';
 import { planNames } from './plan-names.ts';
+import { shrinkIssues } from './shrink.ts';
 import { type PendingRestart, pendingRestarts } from './size.ts';
 import { endsRun, type Plan, subjectOf } from './step.ts';
 
@@ -36,7 +37,11 @@ export function refusals(
   desired: DesiredState,
   observed: ObservedState,
 ): Issue[] {
-  return [...shortageIssues(shortages, desired, observed), ...clashIssues(clashes, desired)];
+  return [
+    ...shortageIssues(shortages, desired, observed),
+    ...clashIssues(clashes, desired),
+    ...shrinkIssues(desired, observed),
+  ];
 }
 
 /** The one judgement behind `plan` on the command line, drift and apply. Pure. */

@@ -1,7 +1,8 @@
 import type { Amount, HostCapacity } from './capacity.ts';
 import type { DesiredState, DesiredVm } from './desired.ts';
 import type { Issue } from './issue.ts';
-import type { ObservedState } from './observed.ts';
+import type { KnownHost, ObservedState } from './observed.ts';
+import { diskSizes, isGrowth } from './shrink.ts';
 import { type Plan, type Step, type StepKind, subjectOf } from './step.ts';
 import { withhold } from './withhold.ts';
 
@@ -38,7 +39,7 @@ export function drainedShortages({ steps }: Plan, desired: DesiredState): Shorta
     }));
 }
 
-/** Shortages as mistakes of the commit, each at the first new VM of that host. */
+/** Shortages as mistakes of the commit, each at the first new or growing VM of that host. */
 export function shortageIssues(
   shortages: readonly Shortage[],
   desired: DesiredState,
@@ -50,7 +51,9 @@ export function shortageIssues(
   });
 }
 
-const GROWING: readonly StepKind[] = ['create', 'restore'];
+const ARRIVING: readonly StepKind[] = ['create', 'restore'];
+/** What makes a VM that is there larger: it waits, and the VM is started all the same. */
+const GROWING: readonly StepKind[] = ['attach', 'grow'];
 
 /**
  * Holds back what would fill a host further: for a revision that is in force and a host that has become too full. A VM
@@ -59,10 +62,12 @@ const GROWING: readonly StepKind[] = ['create', 'restore'];
 export function holdForCapacity(plan: Plan, shortages: readonly Shortage[]): Plan {
   const full = new Map(shortages.map(({ host, message }) => [host, message]));
   const laneOf = (step: Step) => `${step.host}/${subjectOf(step)}`;
-  const growing = plan.steps.filter(({ host, kind }) => full.has(host) && GROWING.includes(kind));
-  const newcomers = new Set(growing.map(laneOf));
+  const arriving = plan.steps.filter(({ host, kind }) => full.has(host) && ARRIVING.includes(kind));
+  const newcomers = new Set(arriving.map(laneOf));
+  const isHeld = (step: Step) =>
+    newcomers.has(laneOf(step)) || (full.has(step.host) && GROWING.includes(step.kind));
   return withhold(plan, (step) =>
-    newcomers.has(laneOf(step)) ? { because: 'capacity', reason: full.get(step.host) ?? '' } : undefined,
+    isHeld(step) ? { because: 'capacity', reason: full.get(step.host) ?? '' } : undefined,
   );
 }
 
@@ -88,7 +93,20 @@ function culprit(host: string, desired: DesiredState, observed: ObservedState): 
   const found = observed.hosts.get(host);
   const there = new Set(found?.kind === 'known' ? found.vms.map(({ name }) => name) : []);
   const candidates = [...desired.vms.values()].filter((vm) => vm.host === host);
-  return candidates.find(({ name }) => !there.has(name)) ?? candidates[0];
+  return (
+    candidates.find(({ name }) => !there.has(name)) ??
+    candidates.find((vm) => found?.kind === 'known' && isGrowing(vm, found)) ??
+    candidates[0]
+  );
+}
+
+/** One of its disks is to be larger than it is, or is not there. */
+function isGrowing(vm: DesiredVm, host: KnownHost): boolean {
+  const there = host.vms.find(({ name }) => name === vm.name);
+  return (
+    there !== undefined &&
+    diskSizes(vm, there, host).some((size) => size.found === undefined || isGrowth(size))
+  );
 }
 
 /** `1.5 GiB` */

@@ -1,6 +1,7 @@
 import type { BootDisk, DesiredState, DesiredVm, HostPolicy } from './desired.ts';
 import type { KnownHost, ObservedDisk, ObservedPool, ObservedState, ObservedVm } from './observed.ts';
 import { volumeKey } from './observed.ts';
+import { diskSizes, keptVolume } from './shrink.ts';
 import type { Plan, StepKind } from './step.ts';
 
 const GIB = 1024 ** 3;
@@ -138,7 +139,7 @@ function measurePool(
     .reduce((sum, disk) => sum + Math.max(0, (disk.capacity ?? 0) - (disk.physical ?? 0)), 0);
   const added = wanted.reduce((sum, vm) => {
     const found = there.get(vm.name);
-    if (found !== undefined && found.mark?.state !== 'building') return sum;
+    if (found !== undefined && found.mark?.state !== 'building') return sum + growthIn(pool, vm, found, host);
     // What an earlier try made of it is counted already.
     const made = (found?.disks ?? []).filter(inPool).reduce((bytes, disk) => bytes + wholeSize(disk), 0);
     return sum + Math.max(0, volumeBytes(pool.name, vm, host) - made);
@@ -151,6 +152,23 @@ function measurePool(
     used,
     wanted: used + added,
   };
+}
+
+/** What the disks of a VM that is there would take beyond what is counted of them. */
+function growthIn(pool: ObservedPool, vm: DesiredVm, found: ObservedVm, host: KnownHost): number {
+  return diskSizes(vm, found, host).reduce((sum, { target, wanted }) => {
+    const there = found.disks.find((disk) => disk.target === target);
+    if (there !== undefined) {
+      const isHere = pool.path !== undefined && there.file?.startsWith(`${pool.path}/`) === true;
+      return isHere && there.capacity !== undefined ? sum + Math.max(0, wanted - wholeSize(there)) : sum;
+    }
+    const disk = vm.dataDisks.find((other) => other.target === target);
+    if (disk === undefined || disk.pool !== pool.name) return sum;
+    // A volume that is kept lies in the pool already, as far as it is filled.
+    const kept = keptVolume(found, disk);
+    const allocation = kept === undefined ? 0 : (host.volumes.get(volumeKey(kept))?.allocation ?? 0);
+    return sum + Math.max(0, wanted - allocation);
+  }, 0);
 }
 
 function wholeSize({ capacity = 0, physical = 0 }: ObservedDisk): number {

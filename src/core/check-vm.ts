@@ -106,9 +106,10 @@ function poolIssues({ host, ...vm }: DeclaredVm, { hosts = {}, defaults = {} }: 
 
 /** A purge deletes the volumes of a VM: none of them may be an image. In whatever pool, to be sure. */
 function volumeIssues(vm: DeclaredVm, { images = {} }: Partial<Cluster>): Issue[] {
-  const { name, numDisks = 0 } = vm.sound;
+  const { name, disks: listed, numDisks = 0 } = vm.sound;
   if (name === undefined) return [];
-  const disks = Array.from({ length: numDisks + 1 }, (_, disk) => volumeName(name, disk));
+  const count = Math.min(listed?.length ?? numDisks, 24) + 1;
+  const disks = Array.from({ length: count }, (_, disk) => volumeName(name, disk));
   const volumes = [...disks, seedVolume(name)];
   return Object.entries(images)
     .filter(([, { volume }]) => volume !== undefined && volumes.includes(volume))

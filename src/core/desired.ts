@@ -50,6 +50,8 @@ export interface DesiredVm {
   readonly uuid: string;
   readonly hostname: string;
   readonly ipaddress: string;
+  /** Where the manifest gives a host name; what the name gives is no title. */
+  readonly title?: string;
   readonly description?: string;
   readonly vcpus: number;
   readonly memoryMiB: number;
@@ -118,6 +120,10 @@ export interface BootDisk {
   readonly clone: 'overlay' | 'full';
   /** Size of the disk; absent: as large as the image. */
   readonly sizeGiB?: number;
+  /** The size is that of cluster.yaml's defaults: a disk that is larger is no mistake of this VM's. */
+  readonly sizeIsDefault?: boolean;
+  /** The manifest itself names the pool. */
+  readonly poolIsDeclared?: boolean;
 }
 
 /** A base image: a volume that stands in a pool of the host, or is brought there. */
@@ -149,11 +155,16 @@ export interface DataDisk {
   readonly pool: string;
   /** `NAME-vdb.qcow2` */
   readonly volume: string;
+  /** A fraction comes to whole MiB. */
   readonly sizeGiB: number;
+  /** The manifest itself names the pool. */
+  readonly poolIsDeclared?: boolean;
 }
 
 export interface Nic {
   readonly bridge: string;
+  /** Who says so: the manifest, or cluster.yaml; absent: nobody, and then an existing VM keeps what it has. */
+  readonly bridgeFrom?: 'vm' | 'cluster';
   /** Absent: derived from (cluster, name, index) when the VM is created, and kept. */
   readonly mac?: string;
 }

@@ -2,7 +2,7 @@ import type { Element } from '@xmldom/xmldom';
 import { errorMessage } from '../errors.ts';
 import { MARK_NAMESPACE, type Mark } from './mark.ts';
 import { readMark } from './mark-xml.ts';
-import type { ObservedDisk } from './observed.ts';
+import type { ObservedDisk, ObservedNic } from './observed.ts';
 import type { SnapshotRequest } from './snapshot.ts';
 import { readRequest } from './snapshot-xml.ts';
 import { attribute, elementAt, elementsAt, parseXml, textAt } from './xml.ts';
@@ -17,7 +17,7 @@ export interface DomainDefinition {
   readonly memoryMiB: number;
   readonly maxMemoryMiB: number;
   readonly macs: readonly string[];
-  readonly nics: readonly NicDefinition[];
+  readonly nics: readonly ObservedNic[];
   /** Disks proper: no CD-ROM, no floppy. */
   readonly disks: readonly DefinedDisk[];
   readonly mark?: Mark;
@@ -25,14 +25,6 @@ export interface DomainDefinition {
   readonly hasCopiedMark?: true;
   /** What a person asked for of its snapshots. */
   readonly request?: SnapshotRequest;
-}
-
-/** A network card. */
-export interface NicDefinition {
-  /** Lower case. */
-  readonly mac: string;
-  /** Absent: it is plugged into something other than a bridge, such as a libvirt network. */
-  readonly bridge?: string;
 }
 
 export type DefinedDisk = Pick<ObservedDisk, 'target' | 'file' | 'isShared'>;
@@ -72,7 +64,7 @@ function textsOf(domain: Element): { title?: string; description?: string } {
   return { ...(title && { title }), ...(description && { description }) };
 }
 
-function readNic(element: Element): NicDefinition {
+function readNic(element: Element): ObservedNic {
   const source = elementAt(element, 'source');
   const bridge = attribute(element, 'type') === 'bridge' ? attribute(source, 'bridge') : undefined;
   return {

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { DesiredState } from './desired.ts';
-import type { Plan, PurgeStep, RemoveStep, Step } from './step.ts';
+import type { DetachStep, Plan, PurgeStep, ReclaimStep, RemoveStep, Step } from './step.ts';
 import { withhold } from './withhold.ts';
 
 /**
- * Holds back the removals and purges that a person has to confirm. It only ever takes steps away.
+ * Holds back the removals and purges, of VMs and of disks, that a person has to confirm. It only ever takes steps away.
  *
- *   a removal or purge of a VM with `protect: true`
+ *   a removal or purge of a VM with `protect: true`, or of a disk of it
  *   every removal, when git declares no VM at all
  *   every removal, when `policy.tombstoneDays` is 0: its disks would be gone at once
  *   every removal, when there are more than `policy.maxRemovals`; and every purge likewise
@@ -31,24 +31,27 @@ export function guard(plan: Plan, desired: DesiredState): Plan {
   return { ...kept, confirmation };
 }
 
-type Ending = RemoveStep | PurgeStep;
+type Ending = RemoveStep | PurgeStep | DetachStep | ReclaimStep;
+
+const NOUNS = { remove: 'VMs', purge: 'VMs', detach: 'disks', reclaim: 'kept volumes' } as const;
 
 function isEnding(step: Step): step is Ending {
-  return step.kind === 'remove' || step.kind === 'purge';
+  return step.kind in NOUNS;
 }
 
 function guardRule({ steps }: Plan, desired: DesiredState): (step: Ending) => string | undefined {
   const endings = steps.filter(isEnding);
   const { maxRemovals, tombstoneDays } = desired.policy;
-  const counts = { remove: 0, purge: 0 };
+  const counts = { remove: 0, purge: 0, detach: 0, reclaim: 0 };
   for (const { kind } of endings) counts[kind]++;
   return (step) => {
     const alike = counts[step.kind];
     if (step.mark.protect) return 'it is protected (protect: true)';
     if (step.kind === 'remove' && desired.vms.size === 0) return 'git declares no VM at all';
-    if (step.kind === 'remove' && tombstoneDays === 0)
+    if ((step.kind === 'remove' || step.kind === 'detach') && tombstoneDays === 0)
       return 'policy.tombstoneDays is 0: its disks are deleted at once, and no revert brings them back';
-    if (alike > maxRemovals) return `${alike} VMs at once, and policy.maxRemovals is ${maxRemovals}`;
+    if (alike > maxRemovals)
+      return `${alike} ${NOUNS[step.kind]} at once, and policy.maxRemovals is ${maxRemovals}`;
     return undefined;
   };
 }
@@ -65,6 +68,15 @@ function fingerprint(cluster: string, steps: readonly Ending[]): string {
 }
 
 /** A confirmation is for one removal: the VM that comes back, or is made again under its name, needs a new one. */
-function occasion({ kind, mark }: Ending): string {
-  return kind === 'purge' ? (mark.removed?.at ?? '') : mark.commit;
+function occasion(step: Ending): string {
+  switch (step.kind) {
+    case 'purge':
+      return step.mark.removed?.at ?? '';
+    case 'remove':
+      return step.mark.commit;
+    case 'detach':
+      return `${step.volume.pool}/${step.volume.name}`;
+    case 'reclaim':
+      return `${step.volume.pool}/${step.volume.name} ${step.volume.retained?.at}`;
+  }
 }

@@ -6,6 +6,7 @@ import {
   type MarkedVolume,
   type MarkState,
   type Removal,
+  type Retention,
 } from './mark.ts';
 import { readSnapshot, renderSnapshot } from './snapshot-xml.ts';
 import { attribute, elementAt, elementsAt, escapeXml } from './xml.ts';
@@ -41,8 +42,8 @@ function render(mark: Mark, prefix: string, namespace: string): string {
     ...(mark.guestName !== undefined && { 'guest-name': mark.guestName }),
   });
   const volumes = mark.volumes.map(
-    ({ target, pool, name, made }) =>
-      `<${prefix}volume${attributeList({ target, pool, name, ...(!made && { made: 'no' }) })}/>`,
+    ({ target, pool, name, made, retained }) =>
+      `<${prefix}volume${attributeList({ target, pool, name, ...(!made && { made: 'no' }), ...retention(retained) })}/>`,
   );
   const snapshots = (mark.snapshots ?? []).map((snapshot) => renderSnapshot(snapshot, prefix));
   const removed =
@@ -57,6 +58,12 @@ function render(mark: Mark, prefix: string, namespace: string): string {
           })}/>`,
         ];
   return `<${prefix}vm${namespace}${attributes}>${[...volumes, ...snapshots, ...removed].join('')}</${prefix}vm>`;
+}
+
+function retention(retained: Retention | undefined): Record<string, string> {
+  if (retained === undefined) return {};
+  const { at, purgeAfter, commit } = retained;
+  return { retained: at, 'purge-after': purgeAfter, commit };
 }
 
 function attributeList(attributes: Readonly<Record<string, string>>): string {
@@ -118,19 +125,30 @@ function readVolume(element: Element): MarkedVolume {
     pool: required(element, 'pool'),
     name,
     made: attribute(element, 'made') !== 'no',
+    ...readRetention(element),
   };
+}
+
+function readRetention(element: Element): { retained?: Retention } {
+  const at = attribute(element, 'retained');
+  if (at === undefined) return {};
+  return { retained: { at, purgeAfter: readPurgeDate(element), commit: required(element, 'commit') } };
 }
 
 /** `Date.parse` alone takes "1" for a day of 2001, on which everything is due. */
 const ISO_DATE = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
-function readRemoval(element: Element): Removal {
+function readPurgeDate(element: Element): string {
   const purgeAfter = required(element, 'purge-after');
   if (!ISO_DATE.test(purgeAfter) || Number.isNaN(Date.parse(purgeAfter)))
     throw new Error(`our mark has no date in purge-after="${purgeAfter}"`);
+  return purgeAfter;
+}
+
+function readRemoval(element: Element): Removal {
   return {
     at: required(element, 'at'),
-    purgeAfter,
+    purgeAfter: readPurgeDate(element),
     commit: required(element, 'commit'),
     complete: readYesNo(element, 'complete'),
   };

@@ -56,6 +56,18 @@ export interface MarkedVolume extends VolumeRef {
   readonly target: string;
   /** False: it is being made, and holds nothing yet. */
   readonly made: boolean;
+  /** Present: git no longer names the disk; it is detached, and kept for a while with its data. */
+  readonly retained?: Retention;
+}
+
+/** How long a detached volume is kept. */
+export interface Retention {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** ISO 8601, UTC: from then on a pass deletes it. */
+  readonly purgeAfter: string;
+  /** The commit that no longer names it. */
+  readonly commit: string;
 }
 
 export interface Removal {

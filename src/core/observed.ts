@@ -31,7 +31,7 @@ export interface KnownHost {
   /** As libvirt names it: `x86_64`, `aarch64`. */
   readonly arch: string;
   readonly pools: ReadonlyMap<string, ObservedPool>;
-  /** The volumes that were asked for and are there, by `volumeKey`. */
+  /** The volumes that were asked for, and those of our marks that are no VM's disk now, where they are there; by `volumeKey`. */
   readonly volumes: ReadonlyMap<string, ObservedVolume>;
   readonly vms: readonly ObservedVm[];
 }
@@ -91,8 +91,13 @@ export interface ObservedVm {
   readonly maxMemoryMiB: number;
   /** As it runs now, which may differ from the definition; absent while it does not run. */
   readonly live?: LiveSize;
+  readonly title?: string;
+  readonly description?: string;
   readonly macs: readonly string[];
+  readonly nics: readonly ObservedNic[];
   readonly disks: readonly ObservedDisk[];
+  /** What it has while it runs; absent while it does not, or is not ours. */
+  readonly liveDevices?: LiveDevices;
   /** Present: ours, or that of another cluster's operator; see `mark.cluster`. */
   readonly mark?: Mark;
   /** Set when there is an element of ours that cannot be read: never touched. */
@@ -103,6 +108,19 @@ export interface ObservedVm {
   readonly request?: SnapshotRequest;
   /** Names of libvirt snapshots, which people made: never touched. */
   readonly foreignSnapshots?: readonly string[];
+}
+
+/** A network card. */
+export interface ObservedNic {
+  /** Lower case. */
+  readonly mac: string;
+  /** Absent: it is plugged into something other than a bridge, such as a libvirt network. */
+  readonly bridge?: string;
+}
+
+export interface LiveDevices {
+  readonly disks: readonly Pick<ObservedDisk, 'target' | 'file'>[];
+  readonly nics: readonly ObservedNic[];
 }
 
 export interface ObservedDisk {

@@ -23,7 +23,8 @@ export function poolsNeeded(vm: DesiredVm): ReadonlySet<string> {
   return new Set(vm.bootDisk === undefined ? pools : [vm.bootDisk.image.pool, ...pools]);
 }
 
-function poolProblem(
+/** Why no disk can be made in that pool of the host, not even once it is set up; undefined: it can. */
+export function poolProblem(
   name: string,
   host: KnownHost,
   { pools }: Pick<HostPolicy, 'pools'>,

@@ -43,7 +43,7 @@ function settling(step: VmStep, settles: NonNullable<VmStep['settles']>): VmStep
 }
 
 /** Nobody on a host brings these about: the mark is ours, and only we write down what a seed and a guest were told. */
-const NO_DRIFT: readonly StepKind[] = ['mark', 'seed', 'hostname'];
+const NO_DRIFT: readonly StepKind[] = ['mark', 'seed', 'hostname', 'reclaim'];
 
 function onlyReported({ steps, held }: Verdict): Verdict {
   const kept = steps.filter(({ kind }) => NO_DRIFT.includes(kind));

@@ -1,11 +1,12 @@
 import { canBeMade, type DesiredVm, disksOf, type HostPolicy, type Image, type NewVm } from './desired.ts';
-import { differences } from './differences.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
 import { isIncomplete, type Mark } from './mark.ts';
 import type { KnownHost, ObservedVm } from './observed.ts';
 import { placementProblem } from './placement.ts';
 import type { PlanContext } from './plan.ts';
 import { adoptedVolumes, toAdopt } from './plan-adopt.ts';
+import { planCards } from './plan-cards.ts';
+import { planDisks } from './plan-disks.ts';
 import { judgeDrift, settled } from './plan-drift.ts';
 import { hostnameStep, planGuest, seedDisk, seedMark } from './plan-guest.ts';
 import {
@@ -28,6 +29,7 @@ interface WantedContext extends PlanContext {
   readonly fleet: Fleet;
   readonly policyOf: (host: string) => Pick<HostPolicy, 'pools'>;
   readonly images: readonly Image[];
+  readonly tombstoneDays: number;
   readonly allocateMacs: (vm: DesiredVm) => readonly string[];
 }
 
@@ -144,6 +146,8 @@ function convergence(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Wante
   }
   const resize = sizeChange(found, vm);
   if (resize !== undefined) steps.push({ ...base, kind: 'resize', reason: resize, to: sizeOf(vm) });
+  const devices = planDevices(vm, { host: vm.host, vm: found, mark }, context);
+  steps.push(...devices.steps.filter(({ kind }) => kind !== 'reclaim'));
   if (vm.power === 'on' && found.power === 'shutoff') {
     steps.push({
       ...base,
@@ -160,7 +164,19 @@ function convergence(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Wante
     steps.push({ ...base, ...forceOf(vm), kind: 'restart', reason: pending, run: found.run });
   }
   const guest = planGuest(vm, found, { ...base, mark });
-  return { steps: [...steps, ...guest.steps], held: [...differences(vm, found), ...guest.held] };
+  // Last: what cannot be deleted keeps no VM from its start.
+  const deletions = devices.steps.filter(({ kind }) => kind === 'reclaim');
+  return { steps: [...steps, ...guest.steps, ...deletions], held: [...devices.held, ...guest.held] };
+}
+
+function planDevices(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): Verdict {
+  const host = context.fleet.known.get(vm.host);
+  if (host === undefined) return { steps: [], held: [] };
+  const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
+  const cards = planCards({ ...context, vm, found, base });
+  const policy = context.policyOf(vm.host);
+  const disks = planDisks({ ...context, vm, found, base, mark, host, policy });
+  return { steps: [...cards.steps, ...disks.steps], held: [...cards.held, ...disks.held] };
 }
 
 function startReason({ managedSave }: ObservedVm, { state }: Mark): string {

@@ -25,7 +25,8 @@ export interface PlanContext {
  *   -------|--------------------------|-----------------------------------------------------------
  *   yes    | no                       | create, then start (power: on)
  *   yes    | ours, building           | create again: an earlier try was cut short
- *   yes    | ours, ready              | resize; start or stop to match `power`; autostart; mark;
+ *   yes    | ours, ready              | resize; its disks (see `planDisks`) and cards; start or
+ *          |                          | stop to match `power`; autostart; mark;
  *          |                          | restart, where allowed, for what it does not show yet
  *   yes    | what it depends on       | held: dependency
  *          | does not run             |
@@ -54,13 +55,15 @@ export interface PlanContext {
 export function plan(desired: DesiredState, observed: ObservedState, context: PlanContext): Plan {
   const fleet = arrangeFleet(desired.cluster, observed);
   const images = imagesOf(desired);
+  const { cluster } = desired;
+  const { tombstoneDays } = desired.policy;
   const allocateMacs = macAllocator(desired, fleet);
   const policyOf = (host: string) => desired.hosts.get(host) ?? NO_POOLS;
   const pools = [...fleet.known.values()].map((host) => planPools(policyOf(host.name), host));
   const wanted = [...desired.vms.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((vm) =>
-      planWanted(vm, { ...context, cluster: desired.cluster, images, fleet, policyOf, allocateMacs }),
+      planWanted(vm, { ...context, cluster, images, fleet, policyOf, tombstoneDays, allocateMacs }),
     );
   const unwanted = planUnwanted(desired, fleet, context);
   const verdicts = [...pools, ...wanted, ...unwanted];
@@ -74,7 +77,7 @@ export function plan(desired: DesiredState, observed: ObservedState, context: Pl
 }
 
 const NO_POOLS = { pools: [] };
-const NEED_POOLS: readonly StepKind[] = ['create', 'restore', 'start'];
+const NEED_POOLS: readonly StepKind[] = ['create', 'restore', 'attach', 'start'];
 
 /** A VM is made and started once the pools that it needs are there. */
 function afterPools(steps: readonly Step[], { vms }: DesiredState): readonly Step[] {

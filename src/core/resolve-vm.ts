@@ -29,13 +29,14 @@ export function resolveVm(
   const pool = spec.pool ?? diskPool(host, cluster);
   const power = spec.power ?? defaults.power ?? 'on';
   const force = spec.force ?? defaults.force;
-  const bridge = ofHost.bridge ?? defaults.bridge ?? 'br0';
+  const bridge = ofHost.bridge ?? defaults.bridge;
   const hostname = hostnameOf(spec);
   return {
     name: spec.name,
     host,
     uuid: spec.uuid?.toLowerCase() ?? vmUuid(cluster.cluster, spec.name),
     hostname,
+    ...(spec.hostname !== undefined && { title: hostname }),
     ipaddress: spec.ipaddress,
     ...(spec.description === undefined ? {} : { description: spec.description }),
     vcpus: spec.vcpus,
@@ -66,8 +67,13 @@ export function nicsOf({ networks, bridge, mac, uuid }: Partial<VmSpec>): readon
 
 type DeclaredNic = NonNullable<VmSpec['networks']>[number];
 
-function resolveNic({ bridge, mac }: DeclaredNic, ofHost: string): Nic {
-  return { bridge: bridge ?? ofHost, ...(mac !== undefined && { mac: mac.toLowerCase() }) };
+function resolveNic({ bridge, mac }: DeclaredNic, ofHost: string | undefined): Nic {
+  const bridgeFrom = bridge !== undefined ? 'vm' : ofHost === undefined ? undefined : 'cluster';
+  return {
+    bridge: bridge ?? ofHost ?? 'br0',
+    ...(bridgeFrom && { bridgeFrom }),
+    ...(mac !== undefined && { mac: mac.toLowerCase() }),
+  };
 }
 
 /** Host names know no case. */
@@ -135,10 +141,13 @@ function bootDisk(
     // The disk of a VM changes when that VM is started, and an overlay of it would be broken.
     clone: image.sourceVm === undefined ? (spec.clone ?? defaults.clone ?? 'overlay') : 'full',
     ...(sizeGiB === undefined ? {} : { sizeGiB }),
+    ...(sizeGiB !== undefined && spec.bootDiskGb === undefined && { sizeIsDefault: true }),
+    ...(spec.pool !== undefined && { poolIsDeclared: true }),
   };
 }
 
-function dataDisks({ name, disks, numDisks = 0, diskSize = 0 }: VmSpec, pool: string): DataDisk[] {
+function dataDisks(spec: VmSpec, pool: string): DataDisk[] {
+  const { name, disks, numDisks = 0, diskSize = 0 } = spec;
   const declared: Disks = disks ?? Array.from({ length: numDisks }, () => ({ sizeGb: diskSize }));
   const named = new Set(declared.flatMap(({ target }) => target ?? []));
   const free = Array.from({ length: 25 }, (_, index) => diskTarget(index + 1)).filter(
@@ -151,6 +160,7 @@ function dataDisks({ name, disks, numDisks = 0, diskSize = 0 }: VmSpec, pool: st
       pool: disk.pool ?? pool,
       volume: `${name}-${target}.qcow2`,
       sizeGiB: disk.sizeGb,
+      ...((disk.pool ?? spec.pool) !== undefined && { poolIsDeclared: true }),
     };
   });
 }

@@ -1,5 +1,6 @@
 import type { DesiredVm } from './desired.ts';
 import type { ObservedState, ObservedVm } from './observed.ts';
+import { pendingDevices } from './pending-devices.ts';
 
 /** Processors and memory of a VM. */
 export interface Size {
@@ -41,8 +42,10 @@ export function sizeOf({ vcpus, memoryMiB, maxMemoryMiB }: Size): Size {
 }
 
 /**
- * VMs that run with another size than git says, and will until they are started anew. The current memory does not
- * count: it is what the guest's balloon makes of it, and without a driver in the guest that is the maximum.
+ * VMs that run otherwise than git says, and will until they are started anew: with another number of processors or another
+ * maximum of memory; without a disk that their definition has, or with one that it no longer has; with another MAC address
+ * or bridge than in their definition. What git does not declare never counts, nor does the current memory: it is what
+ * the guest's balloon makes of it, and without a driver in the guest that is the maximum.
  */
 export function pendingRestarts(
   vms: ReadonlyMap<string, DesiredVm>,
@@ -63,7 +66,12 @@ export function pendingRestarts(
 }
 
 /** What a running VM will show only from its next start on, once its definition is as git wants it. */
-export function untilRestart(wanted: Size, found: ObservedVm): string | undefined {
+export function untilRestart(wanted: DesiredVm, found: ObservedVm): string | undefined {
+  const reasons = [sizeUntilRestart(wanted, found) ?? [], pendingDevices(wanted, found)].flat();
+  return reasons.length === 0 ? undefined : reasons.join(', ');
+}
+
+function sizeUntilRestart(wanted: Size, found: ObservedVm): string | undefined {
   if (found.live === undefined) return undefined;
   const live = sizeChange(found, wanted) === undefined ? found.live : liveAfterResize(found.live, wanted);
   return sizeChange({ ...live, memoryMiB: wanted.memoryMiB }, wanted);
@@ -81,6 +89,6 @@ export function liveAfterResize(live: LiveSize, to: Size): LiveSize {
 }
 
 /** `vcpus 1 -> 2`; undefined where nothing changes. */
-export function change(what: string, from: number, to: number): string | undefined {
+function change(what: string, from: number, to: number): string | undefined {
   return from === to ? undefined : `${what} ${from} -> ${to}`;
 }

@@ -80,7 +80,7 @@ export function frozenBy(mark: Mark, name: string | undefined, target: string): 
     .flatMap(({ disks }) => disks)
     .findLast((disk) => disk.target === target);
   if (below !== undefined) return { pool: below.pool, name: below.overlay };
-  const own = mark.volumes.find((volume) => volume.target === target);
+  const own = mark.volumes.find((volume) => volume.target === target && volume.retained === undefined);
   return own && { pool: own.pool, name: own.name };
 }
 

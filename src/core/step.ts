@@ -1,5 +1,5 @@
-import type { ForcePolicy, Image, NewVm } from './desired.ts';
-import type { Mark } from './mark.ts';
+import type { DataDisk, ForcePolicy, Image, NewVm } from './desired.ts';
+import type { Mark, MarkedVolume, Retention } from './mark.ts';
 import type { Lease, NamesFiles } from './observed-names.ts';
 import type { HostPool } from './pools.ts';
 import type { DesiredSeed } from './seed.ts';
@@ -68,6 +68,45 @@ export interface AutostartStep extends VmStepBase {
 export interface ResizeStep extends VmStepBase {
   readonly kind: 'resize';
   readonly to: Size;
+}
+/** Makes a disk larger, at once where the VM runs. */
+export interface GrowStep extends VmStepBase {
+  readonly kind: 'grow';
+  readonly target: string;
+  readonly bytes: number;
+}
+/** Makes a data disk, or takes the one that is kept for it, and puts it into the VM: at once too where it runs. */
+export interface AttachStep extends VmStepBase {
+  readonly kind: 'attach';
+  readonly disk: DataDisk;
+  readonly commit: string;
+}
+/** Takes a data disk out of the VM, at once too where the guest lets go of it; its volume is kept until its date. */
+export interface DetachStep extends VmStepBase {
+  readonly kind: 'detach';
+  readonly volume: MarkedVolume;
+  readonly retention: Retention;
+  /** As it was seen. */
+  readonly mark: Mark;
+}
+/** Deletes a volume that was kept after its disk was taken out. There is no way back. */
+export interface ReclaimStep extends VmStepBase {
+  readonly kind: 'reclaim';
+  readonly volume: MarkedVolume;
+  /** As it was seen. */
+  readonly mark: Mark;
+}
+/** Gives a network card another bridge, at once too where the VM runs, or another MAC address, for its next start. */
+export interface RewireStep extends VmStepBase {
+  readonly kind: 'rewire';
+  /** Which card: its MAC address now. */
+  readonly mac: string;
+  readonly to: { readonly mac?: string; readonly bridge?: string };
+}
+/** Writes what people read: title and description. */
+export interface DescribeStep extends VmStepBase {
+  readonly kind: 'describe';
+  readonly texts: { readonly title?: string; readonly description?: string };
 }
 /** Writes the seed of a VM anew; cloud-init sees it at the next boot. */
 export interface SeedStep extends VmStepBase {
@@ -138,6 +177,12 @@ export type VmStep =
   | RestartStep
   | AutostartStep
   | ResizeStep
+  | GrowStep
+  | AttachStep
+  | DetachStep
+  | ReclaimStep
+  | RewireStep
+  | DescribeStep
   | SeedStep
   | HostnameStep
   | MarkStep

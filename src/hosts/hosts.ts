@@ -4,7 +4,7 @@ import { isNamesStep, type Step, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
 import type { Hosts, Question } from '../ports.ts';
-import { createDefinitionCache } from './definition-cache.ts';
+import { createDefinitionCache, type DefinitionCache } from './definition-cache.ts';
 import type { HostClient } from './host-client.ts';
 import type { CheckedVolumes } from './images/checked-volumes.ts';
 import type { Inventory } from './inventory.ts';
@@ -27,7 +27,7 @@ export interface HostConnection {
 
 export type StepSettings = Pick<
   StepContext,
-  'shutdownTimeoutMs' | 'force' | 'copyTimeoutMs' | 'seedImage' | 'guests'
+  'shutdownTimeoutMs' | 'force' | 'letGoMs' | 'copyTimeoutMs' | 'seedImage' | 'guests'
 >;
 
 export interface HostsOptions {
@@ -72,7 +72,11 @@ export function createHosts(options: HostsOptions): Hosts {
           await options.inventory.expect(step.host, step.vm);
         const { defineInTurn } = host;
         const context = { host: step.host, client: libvirt, facts, events, progress, defineInTurn, images };
-        await applyStep({ ...context, ...options.settings }, step);
+        try {
+          await applyStep({ ...context, ...options.settings }, step);
+        } finally {
+          if ('vm' in step) host.definitions.forgetLive(step.uuid);
+        }
       } catch (error) {
         throw explain(error, step);
       }
@@ -112,6 +116,7 @@ export function createHosts(options: HostsOptions): Hosts {
 
 interface Observer {
   readonly connection: HostConnection;
+  readonly definitions: DefinitionCache;
   readonly defineInTurn: StepContext['defineInTurn'];
   observe(question: Question, signal: AbortSignal): Promise<Seen>;
 }
@@ -127,11 +132,13 @@ function createObserver(connection: HostConnection, checked: CheckedVolumes): Ob
   let refreshedAt = Number.NEGATIVE_INFINITY;
   return {
     connection,
+    definitions,
     defineInTurn: pLimit(1),
     async observe({ volumes }, signal) {
       const { libvirt, facts } = await connection.get(signal);
       const now = performance.now();
       const refreshPools = now - refreshedAt > POOL_REFRESH_MS;
+      if (refreshPools) definitions.forgetLive();
       const options = { name: connection.name, facts, definitions, volumes, checked, refreshPools, signal };
       const host = await observeHost(libvirt, options);
       if (refreshPools) refreshedAt = now;

@@ -1,4 +1,5 @@
 import type { DomainDefinition } from '../core/domain-definition.ts';
+import type { VolumeRef } from '../core/mark.ts';
 import type { KnownHost, ObservedDisk, ObservedVm, ObservedVolume, PowerState } from '../core/observed.ts';
 import { volumeKey } from '../core/observed.ts';
 import type { LiveSize } from '../core/size.ts';
@@ -30,7 +31,10 @@ export async function observeHost(client: Libvirt, options: ObserveOptions): Pro
   const [vms, pools] = await Promise.all([observeVms(client, options), observePools(client, options)]);
   const { name, facts } = options;
   const { cpus, memoryMiB, arch, virtType } = facts;
-  const volumes = await observeVolumes(client, options);
+  const volumes = await observeVolumes(client, {
+    ...options,
+    volumes: [...options.volumes, ...detached(vms)],
+  });
   return { kind: 'known', name, cpus, memoryMiB, arch, virtType, pools, vms, volumes };
 }
 
@@ -44,22 +48,31 @@ async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptio
     domains.list({ snapshot: true, signal }),
     domains.stats({ state: true, balloon: true, vcpu: true, block: true }, { nowait: true, signal }),
   ]);
-  const found = await Promise.all(all.map((domain) => definitions.read(client, domain, signal)));
+  const params = new Map(stats.map((record) => [record.domain.uuid, record.params]));
+  const found = await Promise.all(
+    all.map(async (domain) => {
+      const definition = await definitions.read(client, domain, signal);
+      const now = params.get(domain.uuid);
+      if (definition?.mark === undefined || domain.id < 0 || now === undefined) return { definition };
+      const question = { definition, targets: targetsIn(now), signal };
+      return { definition, liveDevices: await definitions.readLive(client, domain, question) };
+    }),
+  );
   const autostart = new Set(autostarted.map(({ uuid }) => uuid));
   const passing = new Set(transient.map(({ uuid }) => uuid));
   const asleep = new Set(saved.map(({ uuid }) => uuid));
   const runs = new Map(all.map(({ uuid, id }) => [uuid, id]));
-  const params = new Map(stats.map((record) => [record.domain.uuid, record.params]));
   const byHand = await snapshotsByHand(client, snapshotted, signal);
   const foreign = (uuid: string) => {
     const foreignSnapshots = byHand.get(uuid);
     return foreignSnapshots && { foreignSnapshots };
   };
   definitions.keepOnly(all);
-  return found
-    .filter((definition) => definition !== undefined)
-    .map((definition) => ({
+  return found.flatMap(({ definition, liveDevices }) => {
+    if (definition === undefined) return [];
+    const vm = {
       ...definition,
+      ...(liveDevices !== undefined && { liveDevices }),
       disks: withSizes(definition.disks, params.get(definition.uuid) ?? {}),
       ...foreign(definition.uuid),
       ...liveSize(params.get(definition.uuid) ?? {}),
@@ -68,7 +81,24 @@ async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptio
       managedSave: asleep.has(definition.uuid),
       persistent: !passing.has(definition.uuid),
       autostart: autostart.has(definition.uuid),
-    }));
+    };
+    return [vm];
+  });
+}
+
+/** `vda vdb`: which disks a running VM has; empty while a busy one does not tell. */
+function targetsIn(params: TypedParams): string {
+  const count = Number(params['block.count'] ?? 0);
+  return Array.from({ length: count }, (_, index) => params[`block.${index}.name`]).join(' ');
+}
+
+/** Volumes of our marks that are no disk of their VM now: nothing else tells their size. */
+function detached(vms: readonly ObservedVm[]): VolumeRef[] {
+  return vms.flatMap(({ mark, disks }) =>
+    (mark?.volumes ?? []).filter(
+      ({ retained, target }) => retained !== undefined || !disks.some((disk) => disk.target === target),
+    ),
+  );
 }
 
 /** Ours leave no record with libvirt: what is there, people made. */

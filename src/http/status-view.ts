@@ -1,5 +1,5 @@
 import type { Issue } from '../core/issue.ts';
-import type { MarkState } from '../core/mark.ts';
+import type { Mark, MarkState } from '../core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm, PowerState } from '../core/observed.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
 import type { SnapshotState } from '../core/snapshot.ts';
@@ -90,10 +90,20 @@ export interface VmView {
     readonly at: string;
     readonly state: SnapshotState;
   }[];
+  /** Volumes of disks that left the manifests, kept until their date; absent: none. */
+  readonly keptVolumes?: readonly KeptVolumeView[];
   /** Of a tombstone: when it is deleted for good. */
   readonly purgeAfter?: string;
   /** Why a mark that is there does not count; the VM is never touched. */
   readonly markError?: string;
+}
+
+interface KeptVolumeView {
+  readonly target: string;
+  readonly pool: string;
+  readonly name: string;
+  readonly since: string;
+  readonly purgeAfter: string;
 }
 
 /** What the operator knows of itself, as it stands in memory. */
@@ -224,16 +234,26 @@ function viewVm(vm: ObservedVm, cluster: string | undefined, pendingRestart: str
   if (cluster === undefined) return seen;
   if (mark?.cluster !== cluster) return { ...seen, ours: false };
   const { state, snapshots, removed } = mark;
+  const keptVolumes = viewKept(mark);
   return {
     ...seen,
     ours: true,
     state,
     ...(removed !== undefined && { purgeAfter: removed.purgeAfter }),
     ...(pendingRestart !== undefined && { pendingRestart }),
+    ...(keptVolumes.length > 0 && { keptVolumes }),
     ...(snapshots !== undefined && {
       snapshots: snapshots.map(({ name: snapshot, at, state: now }) => ({ name: snapshot, at, state: now })),
     }),
   };
+}
+
+function viewKept({ volumes }: Mark): KeptVolumeView[] {
+  return volumes.flatMap(({ target, pool, name, retained }) =>
+    retained === undefined
+      ? []
+      : [{ target, pool, name, since: retained.at, purgeAfter: retained.purgeAfter }],
+  );
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

@@ -14,6 +14,7 @@ describe('buildDesired', () => {
       host: 't01',
       uuid: vmUuid('lab', 'tdh-m01'),
       hostname: 'tdh-m01.tdh.internal',
+      title: 'tdh-m01.tdh.internal',
       hostnameVia: 'dhcp',
       ipaddress: '173.30.5.11',
       vcpus: 2,

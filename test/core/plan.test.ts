@@ -294,15 +294,6 @@ const inGit: readonly Row[] = [
     held: ['conflict: update web on a'],
   },
   {
-    name: 'says what it does not change on an existing VM, and goes on with the rest',
-    git: [
-      desiredVm({ dataDisks: [{ target: 'vdb', pool: 'default', volume: 'web-vdb.qcow2', sizeGiB: 1 }] }),
-    ],
-    hosts: on(observedVm({ power: 'shutoff' })),
-    steps: ['start web on a'],
-    held: ['change: update web on a'],
-  },
-  {
     name: 'resizes a VM before it is started',
     git: [desiredVm({ vcpus: 4 })],
     hosts: on(observedVm({ power: 'shutoff' })),

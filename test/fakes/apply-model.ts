@@ -10,7 +10,6 @@ import {
 import type { KnownNames } from '../../src/core/observed-names.ts';
 import { seedDisk } from '../../src/core/plan-guest.ts';
 import { liveAfterResize } from '../../src/core/size.ts';
-
 import {
   type CreateStep,
   isNamesStep,
@@ -20,6 +19,8 @@ import {
   stepId,
   type VmStep,
 } from '../../src/core/step.ts';
+import { GIB } from '../builders.ts';
+import { deviceChange } from './device-model.ts';
 import { snapshotsAfter } from './snapshot-model.ts';
 
 /** What the hosts show once every step is done: the meaning of a plan, in memory. */
@@ -90,8 +91,15 @@ function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
     vcpus: spec.vcpus,
     memoryMiB: spec.memoryMiB,
     maxMemoryMiB: spec.maxMemoryMiB,
+    ...(spec.title !== undefined && { title: spec.title }),
+    ...(spec.description !== undefined && { description: spec.description }),
     macs,
-    disks: disks.map(({ target, volume }) => ({ target, file: `/pool/${volume}` })),
+    nics: macs.map((mac, index) => ({ mac, bridge: spec.nics[index]?.bridge ?? '' })),
+    disks: disks.map((disk) => ({
+      target: disk.target,
+      file: `/pool/${disk.volume}`,
+      ...('sizeGiB' in disk && disk.sizeGiB !== undefined && { capacity: disk.sizeGiB * GIB }),
+    })),
     mark,
   };
 }
@@ -100,11 +108,11 @@ function created({ spec, macs, mark, uuid }: CreateStep): ObservedVm {
 function runningAnew(vm: ObservedVm): ObservedVm {
   const { vcpus, memoryMiB, maxMemoryMiB } = vm;
   const live = { vcpus, memoryMiB, maxMemoryMiB, maxVcpus: vcpus };
-  return { ...vm, power: 'running', run: 100, live, managedSave: false };
+  return { ...off(vm), power: 'running', run: 100, live, managedSave: false };
 }
 
 function off(vm: ObservedVm): ObservedVm {
-  const { run: _run, live: _live, ...rest } = vm;
+  const { run: _run, live: _live, liveDevices: _devices, ...rest } = vm;
   return { ...rest, power: 'shutoff' };
 }
 
@@ -119,6 +127,13 @@ function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge
       return { ...vm, autostart: step.enabled };
     case 'resize':
       return { ...vm, ...step.to, ...(vm.live && { live: liveAfterResize(vm.live, step.to) }) };
+    case 'grow':
+    case 'attach':
+    case 'detach':
+    case 'reclaim':
+    case 'rewire':
+    case 'describe':
+      return { ...vm, ...deviceChange(step, vm) };
     case 'seed':
       return markWith(vm, { seed: step.fingerprint });
     case 'hostname':

@@ -116,7 +116,14 @@ async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) 
       expect: async () => undefined,
       remember: async () => undefined,
     },
-    settings: { ...NO_GUESTS, shutdownTimeoutMs: 300, force: 'never', copyTimeoutMs: 10_000, ...settings },
+    settings: {
+      ...NO_GUESTS,
+      shutdownTimeoutMs: 300,
+      force: 'never',
+      letGoMs: 200,
+      copyTimeoutMs: 10_000,
+      ...settings,
+    },
     images: {
       files: openImageFiles(folder, 10_000),
       checked: await openCheckedVolumes(folder),

@@ -183,7 +183,13 @@ describe('observing several hosts', () => {
       remember: async (hosts) =>
         void remembered.splice(0, remembered.length, ...hosts.map(({ name }) => name)),
     };
-    const settings = { ...NO_GUESTS, shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
+    const settings = {
+      ...NO_GUESTS,
+      shutdownTimeoutMs: 100,
+      force: 'never',
+      letGoMs: 100,
+      copyTimeoutMs: 100,
+    } as const;
     return createHosts({
       connections,
       inventory,
@@ -250,7 +256,13 @@ describe('observing several hosts', () => {
       expect: async () => undefined,
       remember: async () => undefined,
     };
-    const settings = { ...NO_GUESTS, shutdownTimeoutMs: 100, force: 'never', copyTimeoutMs: 100 } as const;
+    const settings = {
+      ...NO_GUESTS,
+      shutdownTimeoutMs: 100,
+      force: 'never',
+      letGoMs: 100,
+      copyTimeoutMs: 100,
+    } as const;
     const hosts = createHosts({
       connections: [],
       inventory,

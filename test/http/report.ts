@@ -44,6 +44,7 @@ export function observedVm(name: string, changes: Partial<ObservedVm> = {}): Obs
     memoryMiB: 512,
     maxMemoryMiB: 512,
     macs: [],
+    nics: [],
     disks: [],
     ...changes,
   };

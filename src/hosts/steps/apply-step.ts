@@ -2,8 +2,12 @@ import { withDisksOf } from '../../core/snapshot.ts';
 import type { AutostartStep, HostStep, MarkStep, VmStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { adopt } from './adopt.ts';
+import { attach } from './attach.ts';
 import type { StepContext } from './context.ts';
 import { create } from './create.ts';
+import { describe } from './describe.ts';
+import { detach } from './detach.ts';
+import { grow } from './grow.ts';
 import { setHostname } from './hostname.ts';
 import { bringImage } from './image.ts';
 import { mergeSnapshot } from './merge.ts';
@@ -11,9 +15,11 @@ import { requireOwned, writeMark } from './owned.ts';
 import { setUpPool } from './pool.ts';
 import { restart, start, stop } from './power.ts';
 import { purge } from './purge.ts';
+import { reclaim } from './reclaim.ts';
 import { remove, restore } from './remove.ts';
 import { resize } from './resize.ts';
 import { revertToSnapshot } from './revert.ts';
+import { rewire } from './rewire.ts';
 import { rewriteSeed } from './seed.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { writeRequest } from './snapshot-parts.ts';
@@ -45,6 +51,18 @@ function applyChange(context: StepContext, step: VmStep | HostStep): Promise<voi
       return setAutostart(context, step);
     case 'resize':
       return resize(context, step);
+    case 'grow':
+      return grow(context, step);
+    case 'attach':
+      return attach(context, step);
+    case 'detach':
+      return detach(context, step);
+    case 'reclaim':
+      return reclaim(context, step);
+    case 'rewire':
+      return rewire(context, step);
+    case 'describe':
+      return describe(context, step);
     case 'seed':
       return rewriteSeed(context, step);
     case 'hostname':

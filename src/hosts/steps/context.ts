@@ -29,6 +29,8 @@ export interface StepContext {
   readonly shutdownTimeoutMs: number;
   /** `allowed`: pull the plug of a guest that does not shut down in time. A step may say otherwise. */
   readonly force: 'never' | 'allowed';
+  /** How long a guest may take to let go of a disk that is taken from it; then that waits for its next start. */
+  readonly letGoMs: number;
   /** How long the copy of an image may take. */
   readonly copyTimeoutMs: number;
   /**

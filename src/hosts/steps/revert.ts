@@ -46,7 +46,7 @@ async function claim(
   await shutDown(context, step, domain);
   const disks = [];
   for (const disk of snapshot.disks) {
-    const own = mark.volumes.find(({ target }) => target === disk.target);
+    const own = mark.volumes.find(({ target, retained }) => target === disk.target && retained === undefined);
     const name = { pool: disk.pool, base: own?.name ?? disk.overlay, snapshot: snapshot.name };
     disks.push({ ...disk, fresh: await freeName(context, name, volumesFromTheTop(mark)) });
   }

@@ -40,7 +40,7 @@ async function claim(context: StepContext, step: SnapshotStep, { domain, mark }:
   requireNoneUnfinished(step, mark);
   const disks: SnapshotDisk[] = [];
   for (const { target, file } of await disksToFreeze(context, step, { domain, mark })) {
-    const own = mark.volumes.find((volume) => volume.target === target);
+    const own = mark.volumes.find((volume) => volume.target === target && volume.retained === undefined);
     if (own === undefined) throw strange(step, target, file);
     const name = { pool: own.pool, base: own.name, snapshot: step.snapshot };
     disks.push({ target, pool: own.pool, overlay: await freeName(context, name, volumesFromTheTop(mark)) });

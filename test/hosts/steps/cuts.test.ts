@@ -22,6 +22,10 @@ function web(change: Partial<DesiredVm> = {}): DesiredState {
 function seeded(motd: string): DesiredState {
   return web({ seed: desiredSeed({ motd }) });
 }
+const bare = { dataDisks: [] } as const;
+const grown = {
+  dataDisks: [{ target: 'vdb', pool: 'fast', volume: 'web-vdb.qcow2', sizeGiB: 2 }],
+} as const;
 const full = { ...desiredVm().bootDisk, clone: 'full', sizeGiB: 3 } as const;
 
 interface Story {
@@ -34,7 +38,7 @@ interface Story {
   readonly desired: DesiredState;
   readonly now?: Date;
   /** What is on the host in the end: the state of the mark, or nothing. */
-  readonly end: 'ready' | 'seeded' | 'snapshot' | 'tombstone' | 'gone';
+  readonly end: 'ready' | 'seeded' | 'snapshot' | 'tombstone' | 'gone' | 'kept' | 'reclaimed';
 }
 
 const STORIES: readonly Story[] = [
@@ -105,6 +109,52 @@ const STORIES: readonly Story[] = [
     what: 'made, and VMs in it',
     before: [],
     desired: { ...web(), hosts: new Map([['a', hostPolicy('a', { pools: [EXTRA] })]]) },
+    end: 'ready',
+  },
+  { kind: 'grow', what: 'shut off', before: [web()], desired: web(grown), end: 'ready' },
+  {
+    kind: 'grow',
+    what: 'running',
+    before: [web({ power: 'on' })],
+    desired: web({ ...grown, power: 'on' }),
+    end: 'ready',
+  },
+  { kind: 'attach', what: 'new, shut off', before: [web(bare)], desired: web(), end: 'ready' },
+  {
+    kind: 'attach',
+    what: 'new, running',
+    before: [web({ ...bare, power: 'on' })],
+    desired: web({ power: 'on' }),
+    end: 'ready',
+  },
+  { kind: 'attach', what: 'kept and grown', before: [web(), web(bare)], desired: web(grown), end: 'ready' },
+  {
+    kind: 'detach',
+    what: 'running',
+    before: [web({ power: 'on' })],
+    desired: web({ ...bare, power: 'on' }),
+    end: 'kept',
+  },
+  {
+    kind: 'reclaim',
+    what: 'on its date',
+    before: [web(), web(bare)],
+    desired: web(bare),
+    now: LATER,
+    end: 'reclaimed',
+  },
+  {
+    kind: 'rewire',
+    what: 'running',
+    before: [web({ power: 'on' })],
+    desired: web({ power: 'on', nics: [{ bridge: 'br1', bridgeFrom: 'vm', mac: '52:54:00:00:00:77' }] }),
+    end: 'ready',
+  },
+  {
+    kind: 'describe',
+    what: 'shut off',
+    before: [web()],
+    desired: web({ title: 'web.lab', description: 'the web' }),
     end: 'ready',
   },
   {
@@ -199,6 +249,22 @@ const ENDS = {
     ],
   },
   tombstone: { volumes: DISKS, vms: [{ ...complete, state: 'tombstone', autostart: false }] },
+  kept: {
+    volumes: DISKS,
+    vms: [{ ...complete, files: ['/pool/web-vda.qcow2'], state: 'ready', autostart: true }],
+  },
+  reclaimed: {
+    volumes: [DISKS[0]],
+    vms: [
+      {
+        volumes: [DISKS[0]],
+        claimed: [DISKS[0]],
+        files: ['/pool/web-vda.qcow2'],
+        state: 'ready',
+        autostart: true,
+      },
+    ],
+  },
 };
 
 async function lookAround() {
