@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from './lab.ts';
 import type { LabNetwork } from './network.ts';
@@ -30,10 +30,12 @@ export async function startDhcp(lab: Lab): Promise<Dhcp> {
   mkdirSync(folder, { recursive: true });
   const [leaseFile, pidFile, spawnLog] = [
     join(folder, 'leases'),
-    join(folder, 'pid'),
+    join(folder, 'pid.inside'),
     join(folder, 'start.log'),
   ];
   rmSync(pidFile, { force: true });
+  mkdirSync(join(folder, 'names'), { recursive: true });
+  mkdirSync(join(folder, 'conf.d'), { recursive: true });
   // In a pid namespace whose first process ends with its standard input, and takes dnsmasq along.
   const isolate = [
     'unshare',
@@ -59,8 +61,34 @@ export async function startDhcp(lab: Lab): Promise<Dhcp> {
     },
     { timeoutMs: 10_000, intervalMs: 10 },
   );
+  writeFileSync(join(folder, 'pid'), `${pidOutside(pidFile)}\n`);
   if (child.pid !== undefined) recordProcess(processes, 'dnsmasq', child.pid);
   return { leases: () => readLeases(leaseFile), stop: () => killRecorded(processes, 'dnsmasq') };
+}
+
+/** Its number as the machine has it: in its own file is that of its namespace. */
+function pidOutside(pidFile: string): string {
+  const isIt = (pid: string) => {
+    try {
+      const [program, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      return program === 'dnsmasq' && args.includes(`--pid-file=${pidFile}`);
+    } catch {
+      return false; // It has ended.
+    }
+  };
+  const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isIt(name));
+  if (pid === undefined) throw new Error(`no dnsmasq of ${pidFile} runs`);
+  return pid;
+}
+
+/** What operator.yaml says of it. */
+export function dnsmasqKeys({ dir, network }: Lab): Readonly<Record<string, unknown>> {
+  const folder = join(dir, 'dhcp');
+  return {
+    folder: join(folder, 'names'),
+    pidFile: join(folder, 'pid'),
+    dns: `${network.gateway}:53`,
+  };
 }
 
 function dnsmasqOptions({ bridge, prefix }: LabNetwork, folder: string): readonly string[] {
@@ -69,7 +97,8 @@ function dnsmasqOptions({ bridge, prefix }: LabNetwork, folder: string): readonl
     '--user=root',
     `--log-facility=${join(folder, 'log')}`,
     '--log-dhcp',
-    '--port=0',
+    '--no-resolv',
+    '--no-hosts',
     `--interface=${bridge}`,
     '--except-interface=lo',
     '--bind-interfaces',
@@ -77,7 +106,10 @@ function dnsmasqOptions({ bridge, prefix }: LabNetwork, folder: string): readonl
     '--dhcp-authoritative',
     '--no-ping',
     `--dhcp-leasefile=${join(folder, 'leases')}`,
-    `--pid-file=${join(folder, 'pid')}`,
+    `--pid-file=${join(folder, 'pid.inside')}`,
+    `--conf-dir=${join(folder, 'conf.d')}`,
+    `--dhcp-hostsfile=${join(folder, 'names', 'dhcp-hosts')}`,
+    `--addn-hosts=${join(folder, 'names', 'hosts')}`,
   ];
 }
 

@@ -14,6 +14,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   iproute2: 'ip makes namespaces, bridges and cables',
   'dnsmasq-base': 'gives the guests addresses',
   'dropbear-bin': 'the SSH server of some guests',
+  'dnsmasq-utils': 'dhcp_release ends a lease',
   'busybox-static': "the guest's whole user space",
   cpio: "packs the guest's initramfs",
   syslinux: "the guest's boot loader",
