@@ -5,7 +5,8 @@ import { type KnownHost, type ObservedDisk, type ObservedVm, volumeKey } from '.
 import { poolProblem } from './placement.ts';
 import { SEED_TARGET } from './seed.ts';
 import { diskSizes, formatGiB, isGrowth, isShrink, keptVolume, shrinkReason } from './shrink.ts';
-import type { Held, Step, Verdict, VmStep } from './step.ts';
+import { mergeFirst } from './snapshot.ts';
+import { type Held, holdBack, type Step, type Verdict, type VmStep } from './step.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -46,7 +47,22 @@ export function planDisks(context: DiskContext): Verdict {
     ...sizes(context),
     ...mark.volumes.filter((volume) => isDue(volume, context)).map((volume) => reclamation(volume, context)),
   ];
-  return { steps: verdicts.flatMap(({ steps }) => steps), held: verdicts.flatMap(({ held }) => held) };
+  const verdict = {
+    steps: verdicts.flatMap(({ steps }) => steps),
+    held: verdicts.flatMap(({ held }) => held),
+  };
+  return withSnapshotsKept(verdict, mark);
+}
+
+/** A snapshot is of the disks as they were: a revert would bring back a smaller one, or one that is gone. */
+function withSnapshotsKept({ steps, held }: Verdict, mark: Mark): Verdict {
+  const reason = mergeFirst(mark);
+  const changing = reason === undefined ? [] : steps.filter(({ kind }) => kind !== 'reclaim');
+  if (reason === undefined || changing.length === 0) return { steps, held };
+  return {
+    steps: steps.filter((step) => !changing.includes(step)),
+    held: [...held, ...changing.map((step) => holdBack(step, 'conflict', `${step.reason}; ${reason}`))],
+  };
 }
 
 const NOTHING: Verdict = { steps: [], held: [] };

@@ -248,3 +248,36 @@ describe('a commit that would shrink a disk', () => {
     expect(plan(desired, observed, context)).toEqual({ steps: [], held: [] });
   });
 });
+
+describe('the disks of a VM with snapshots', () => {
+  const snapshots = [
+    {
+      name: 'before-upgrade',
+      at: '2026-02-22T12:00:00.000Z',
+      by: 'command',
+      state: 'ready',
+      disks: [{ target: 'vda', pool: 'default', overlay: 'web-vda.before-upgrade.qcow2' }],
+    },
+  ] as const;
+  const found = observedVm({
+    mark: { ...mark({ volumes: [vda] }), snapshots },
+    disks: [{ target: 'vda', file: '/pool/web-vda.before-upgrade.qcow2', capacity: 2 * GIB }],
+  });
+  const planFor = (web: ReturnType<typeof desiredVm>) =>
+    plan(desiredState([web]), observedState(knownHost('a', [found])), context);
+
+  it('neither grow nor come until the snapshots are merged, and the plan says how', () => {
+    const { bootDisk } = desiredVm();
+    const vdbDisk = { target: 'vdb', pool: 'default', volume: 'web-vdb.qcow2', sizeGiB: 5 };
+    const { steps, held } = planFor(
+      desiredVm({ dataDisks: [vdbDisk], ...(bootDisk && { bootDisk: { ...bootDisk, sizeGiB: 10 } }) }),
+    );
+    expect(inWords(steps)).toEqual([]);
+    expect(inWords(held).toSorted()).toEqual(['attach web on a', 'grow web on a']);
+    for (const { reason } of held) expect(reason).toContain('merge its snapshots first (before-upgrade)');
+  });
+
+  it('are left alone where git wants them as they are', () => {
+    expect(planFor(desiredVm())).toMatchObject({ steps: [], held: [] });
+  });
+});
