@@ -36,7 +36,8 @@ export function resolveVm(
     host,
     uuid: spec.uuid?.toLowerCase() ?? vmUuid(cluster.cluster, spec.name),
     hostname,
-    ...(spec.hostname !== undefined && { title: hostname }),
+    // An adopted VM keeps the title that somebody gave it.
+    ...(spec.hostname !== undefined && spec.uuid === undefined && { title: hostname }),
     ipaddress: spec.ipaddress,
     ...(spec.description === undefined ? {} : { description: spec.description }),
     vcpus: spec.vcpus,
