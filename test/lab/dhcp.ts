@@ -53,32 +53,32 @@ export async function startDhcp(lab: Lab): Promise<Dhcp> {
     keep: lab.keep,
     fifo,
   });
-  await waitFor(
+  const pid = await waitFor(
     `dnsmasq on ${lab.network.bridge}`,
     () => {
-      if (child.exitCode === null) return existsSync(pidFile);
+      if (child.exitCode === null) return existsSync(pidFile) && pidOutside(pidFile);
       throw new Error(readFileSync(spawnLog, 'utf8'));
     },
     { timeoutMs: 10_000, intervalMs: 10 },
   );
-  writeFileSync(join(folder, 'pid'), `${pidOutside(pidFile)}\n`);
+  writeFileSync(join(folder, 'pid'), `${pid}\n`);
   if (child.pid !== undefined) recordProcess(processes, 'dnsmasq', child.pid);
   return { leases: () => readLeases(leaseFile), stop: () => killRecorded(processes, 'dnsmasq') };
 }
 
 /** Its number as the machine has it: in its own file is that of its namespace. */
-function pidOutside(pidFile: string): string {
+function pidOutside(pidFile: string): string | undefined {
+  const inside = readFileSync(pidFile, 'utf8').trim();
   const isIt = (pid: string) => {
     try {
-      const [program, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      return program === 'dnsmasq' && args.includes(`--pid-file=${pidFile}`);
+      if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`--pid-file=${pidFile}\0`)) return false;
+      const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+      return numbers?.split(/\s+/).at(-1) === inside && numbers !== inside;
     } catch {
       return false; // It has ended.
     }
   };
-  const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isIt(name));
-  if (pid === undefined) throw new Error(`no dnsmasq of ${pidFile} runs`);
-  return pid;
+  return readdirSync('/proc').find((name) => /^\d+$/.test(name) && isIt(name));
 }
 
 /** What operator.yaml says of it. */
