@@ -5,7 +5,7 @@ export type Objection = (step: Step) => Pick<Held, 'because' | 'reason'> | undef
 
 /**
  * Takes steps out of a plan and says why in `held`. What comes after one of them waits with it, for the same cause: a
- * step that names it in `after`, and those that name that one in turn.
+ * step that names it in `after`, and those that name that one in turn. What is left of its VM does not complete the VM.
  */
 export function withhold(plan: Plan, objection: Objection): Plan {
   const held = new Map<Step, Pick<Held, 'because' | 'reason'>>();
@@ -17,7 +17,10 @@ export function withhold(plan: Plan, objection: Objection): Plan {
   spread(plan.steps, held);
   return {
     ...plan,
-    steps: plan.steps.filter((step) => !held.has(step)),
+    steps: unsettled(
+      plan.steps.filter((step) => !held.has(step)),
+      new Set([...held.keys()].map(laneOf)),
+    ),
     held: [
       ...plan.held,
       ...plan.steps.flatMap((step) => {
@@ -26,6 +29,19 @@ export function withhold(plan: Plan, objection: Objection): Plan {
       }),
     ],
   };
+}
+
+/** What is left of a VM's steps does not complete it: none may write into the mark that all is applied. */
+function unsettled(steps: readonly Step[], lanes: ReadonlySet<string>): Step[] {
+  return steps.map((step) => {
+    if (!('settles' in step) || !lanes.has(laneOf(step))) return step;
+    const { settles: _, ...rest } = step;
+    return rest;
+  });
+}
+
+function laneOf(step: Step): string {
+  return `${step.host}/${subjectOf(step)}`;
 }
 
 /** Goes through the steps until no further one waits for a held one. */

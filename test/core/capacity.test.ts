@@ -238,3 +238,44 @@ describe('a revision in force on a host that became too full', () => {
     expect(todo.held.every(({ because }) => because === 'capacity')).toBe(true);
   });
 });
+
+describe('disks of a VM that is there', () => {
+  const volume = (target: string) => ({ target, pool: 'default', name: `web-${target}.qcow2`, made: true });
+  const disk = (sizeGiB: number) => ({ target: 'vdb', pool: 'default', volume: 'web-vdb.qcow2', sizeGiB });
+  const attached = { target: 'vdb', file: '/pool/web-vdb.qcow2', capacity: 10 * GIB, physical: GIB };
+  const boot = { target: 'vda', file: '/pool/web-vda.qcow2', capacity: 2 * GIB, physical: 2 * GIB };
+  const retained = { at: '2026-02-22T12:00:00.000Z', purgeAfter: '2026-03-22T12:00:00.000Z', commit: 'dead' };
+  const poolOf = (git: DesiredVm, vm: ObservedVm, host: Partial<KnownHost> = {}) =>
+    judge({ git: [git], vms: [vm], host }).pools[0];
+
+  it.each([
+    { what: 'one that grows, by what it grows', sizeGiB: 15, disks: [boot, attached], used: 29, wanted: 34 },
+    { what: 'one of the right size, no more', sizeGiB: 10, disks: [boot, attached], used: 29, wanted: 29 },
+    { what: 'a new one, whole', sizeGiB: 15, disks: [boot], used: 20, wanted: 35 },
+  ])('count $what', ({ sizeGiB, disks, used, wanted }) => {
+    const pool = poolOf(desiredVm({ dataDisks: [disk(sizeGiB)] }), observedVm({ disks }));
+    expect(pool).toMatchObject({ used: used * GIB, wanted: wanted * GIB });
+  });
+
+  it('count a kept one by what it does not take up yet', () => {
+    const kept = mark({ volumes: [volume('vda'), { ...volume('vdb'), retained }] });
+    const volumes = new Map([['default/web-vdb.qcow2', { capacity: 10 * GIB, allocation: 4 * GIB }]]);
+    const vm = observedVm({ disks: [boot], mark: kept });
+    expect(poolOf(desiredVm({ dataDisks: [disk(10)] }), vm, { volumes })).toMatchObject({
+      wanted: 26 * GIB,
+    });
+  });
+
+  it('that do not fit are mistakes of their VM, and wait where the commit is in force', () => {
+    const git = [
+      desiredVm({ name: 'db' }),
+      desiredVm({ dataDisks: [disk(150)], source: { file: 'manifests/web.yaml', line: 9 } }),
+    ];
+    const vms = [observedVm({ name: 'db' }), observedVm({ power: 'shutoff' })];
+    const { issues, plan, shortages } = judge({ git, vms });
+    expect(issues).toMatchObject([{ file: 'manifests/web.yaml', line: 9 }]);
+    const held = holdForCapacity(plan, shortages);
+    expect(inWords(held.steps)).toEqual(['start web on a']);
+    expect(inWords(held.held)).toEqual(['attach web on a']);
+  });
+});

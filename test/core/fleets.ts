@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import type { DesiredState, DesiredVm } from '../../src/core/desired.ts';
+import type { DataDisk, DesiredState, DesiredVm } from '../../src/core/desired.ts';
 import { vmUuid } from '../../src/core/identity.ts';
-import type { Mark } from '../../src/core/mark.ts';
+import type { Mark, MarkedVolume } from '../../src/core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm } from '../../src/core/observed.ts';
 import {
   adoptedVm,
@@ -9,6 +9,7 @@ import {
   desiredSeed,
   desiredState,
   desiredVm,
+  GIB,
   knownHost,
   mark,
   observedVm,
@@ -21,6 +22,10 @@ const NAMES = ['web', 'db', 'log'];
 
 function isBefore(name: string, other: string): boolean {
   return NAMES.indexOf(name) < NAMES.indexOf(other);
+}
+
+function dataDisk(name: string, sizeGiB: number): DataDisk {
+  return { target: 'vdb', pool: 'default', volume: `${name}-vdb.qcow2`, sizeGiB };
 }
 
 const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
@@ -39,12 +44,26 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
       others: fc.subarray(NAMES),
       hostnameVia: fc.constantFrom('dhcp' as const, 'ssh' as const),
       motd: fc.constantFrom(undefined, 'one', 'two'),
+      diskGiB: fc.constantFrom(undefined, 1, 2),
+      bridge: fc.constantFrom(undefined, 'br0', 'br1'),
+      title: fc.constantFrom(undefined, 'title'),
     })
     // No circles: a VM depends on those alone that are named before it.
-    .map(({ others, isAdopted, motd, ...vm }) => {
+    .map(({ others, isAdopted, motd, diskGiB, bridge, title, ...vm }) => {
       const dependsOn = others.filter((other) => isBefore(other, vm.name));
-      const declared = { ...vm, dependsOn, ...(motd && { seed: desiredSeed({ motd }, vm.name) }) };
-      return isAdopted ? adoptedVm({ ...declared, uuid: vmUuid(CLUSTER, 'x') }) : desiredVm(declared);
+      const declared = {
+        ...vm,
+        dependsOn,
+        ...(title && { title }),
+        ...(motd && { seed: desiredSeed({ motd }, vm.name) }),
+      };
+      const devices = {
+        ...(diskGiB && { dataDisks: [dataDisk(vm.name, diskGiB)] }),
+        ...(bridge && { nics: [{ bridge, bridgeFrom: 'vm' as const }] }),
+      };
+      return isAdopted
+        ? adoptedVm({ ...declared, uuid: vmUuid(CLUSTER, 'x') })
+        : desiredVm({ ...declared, ...devices });
     }),
   { selector: ({ name }) => name },
 );
@@ -68,19 +87,38 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
       spec: fc.constantFrom(undefined, 'that of an earlier commit'),
       guestName: fc.constantFrom(undefined, 'old', `${name}.lab.internal`),
       hasSeed: fc.boolean(),
+      vdb: fc.constantFrom(
+        'none' as const,
+        'none' as const,
+        'made' as const,
+        'begun' as const,
+        'kept' as const,
+      ),
     })
-    .map(({ due, complete, spec, guestName, hasSeed, ...rest }) => ({
+    .map(({ due, complete, spec, guestName, hasSeed, vdb, ...rest }) => ({
       ...mark({ ...rest, uuid, ...(spec !== undefined && { spec }), ...(guestName && { guestName }) }, name),
-      ...(hasSeed && withSeed(name)),
+      ...withVolumes(name, hasSeed, vdb === 'none' ? [] : [volumeOf(name, vdb, due)]),
       ...(rest.state === 'tombstone' && {
         removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead', complete },
       }),
     }));
 }
 
-function withSeed(name: string): Pick<Mark, 'volumes' | 'seed'> {
+function withVolumes(
+  name: string,
+  hasSeed: boolean,
+  more: readonly MarkedVolume[],
+): Pick<Mark, 'volumes' | 'seed'> {
+  const volumes = [...mark({}, name).volumes, ...more];
+  if (!hasSeed) return { volumes };
   const seed = { target: 'vdz', pool: 'default', name: `${name}-seed.img`, made: true };
-  return { volumes: [...mark({}, name).volumes, seed], seed: '0123456789abcdef' };
+  return { volumes: [...volumes, seed], seed: '0123456789abcdef' };
+}
+
+function volumeOf(name: string, state: 'made' | 'begun' | 'kept', due: string): MarkedVolume {
+  const volume = { target: 'vdb', pool: 'default', name: `${name}-vdb.qcow2`, made: state !== 'begun' };
+  const retained = { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead' };
+  return state === 'kept' ? { ...volume, retained } : volume;
 }
 
 /** Mostly the uuid that the name has; now and then that of another name, or one of its own. */
@@ -102,6 +140,7 @@ const vm: fc.Arbitrary<ObservedVm> = identity.chain(({ name, uuid }) =>
       persistent: fc.constantFrom(true, true, true, false),
       autostart: fc.boolean(),
       run: fc.nat(9),
+      attachedGiB: fc.constantFrom(undefined, undefined, 1, 2),
       live: fc.record({
         vcpus: fc.constantFrom(1, 2, 4),
         maxVcpus: fc.constantFrom(4, 8),
@@ -115,10 +154,13 @@ const vm: fc.Arbitrary<ObservedVm> = identity.chain(({ name, uuid }) =>
         { weight: 2, arbitrary: fc.constant({}) },
       ),
     })
-    .map(({ found, run, live, ...rest }) => {
+    .map(({ found, run, live, attachedGiB, ...rest }) => {
+      const vdb = { target: 'vdb', file: `/pool/${name}-vdb.qcow2` };
+      const { disks } = observedVm({ name });
       const runs = rest.power === 'running' ? { run, live } : {};
       const { mark: _, ...bare } = observedVm({ name, uuid, ...rest, ...runs });
-      return { ...bare, ...found };
+      const more = attachedGiB === undefined ? [] : [{ ...vdb, capacity: attachedGiB * GIB }];
+      return { ...bare, disks: [...disks, ...more], ...found };
     }),
 );
 
@@ -127,9 +169,15 @@ const vmsOfOneHost = fc
   .uniqueArray(vm, { selector: ({ name }) => name, maxLength: 4 })
   .map((vms) => [...new Map(vms.map((one) => [one.uuid, one])).values()]);
 
+/** The image, and what is kept of data disks. */
+const VOLUMES = new Map([
+  ['default/debian.qcow2', { capacity: 2 * GIB, allocation: GIB }],
+  ...NAMES.map((name) => [`default/${name}-vdb.qcow2`, { capacity: GIB, allocation: GIB }] as const),
+]);
+
 function host(name: string): fc.Arbitrary<ObservedHost> {
   return fc.oneof(
-    { weight: 4, arbitrary: vmsOfOneHost.map((vms) => knownHost(name, vms)) },
+    { weight: 4, arbitrary: vmsOfOneHost.map((vms) => knownHost(name, vms, { volumes: VOLUMES })) },
     {
       weight: 1,
       arbitrary: fc

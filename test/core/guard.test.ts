@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { DesiredState, DesiredVm } from '../../src/core/desired.ts';
 import { guard } from '../../src/core/guard.ts';
-import type { PurgeStep, Step } from '../../src/core/step.ts';
-import { desiredState, desiredVm, inWords, mark, removeStep } from '../builders.ts';
+import type { MarkedVolume } from '../../src/core/mark.ts';
+import type { DetachStep, PurgeStep, ReclaimStep, Step } from '../../src/core/step.ts';
+import { desiredState, desiredVm, inWords, mark, NOW, removeStep } from '../builders.ts';
 
 const git = desiredState([desiredVm({ name: 'other' })], { policy: { maxRemovals: 2 } });
 
@@ -12,6 +13,19 @@ function guarded(steps: readonly Step[], desired: DesiredState = git) {
 
 function purgeStep(vm: string, overrides: Partial<PurgeStep> = {}): PurgeStep {
   return { ...removeStep(vm), kind: 'purge', mark: mark({ state: 'tombstone' }, vm), ...overrides };
+}
+
+const retention = { at: NOW.toISOString(), purgeAfter: NOW.toISOString(), commit: 'dead' };
+
+function detachStep(vm: string, overrides: Partial<DetachStep> = {}): DetachStep {
+  const volume: MarkedVolume = { target: 'vdb', pool: 'default', name: `${vm}-vdb.qcow2`, made: true };
+  return { ...removeStep(vm), kind: 'detach', mark: mark({}, vm), volume, retention, ...overrides };
+}
+
+function reclaimStep(vm: string, overrides: Partial<ReclaimStep> = {}): ReclaimStep {
+  const { volume } = detachStep(vm);
+  const step = { ...removeStep(vm), kind: 'reclaim', mark: mark({}, vm) } as const;
+  return { ...step, volume: { ...volume, retained: retention }, ...overrides };
 }
 
 const protectedMark = mark({ state: 'tombstone', protect: true });
@@ -33,6 +47,28 @@ describe('guard', () => {
       name: 'holds every purge when there are too many',
       steps: [purgeStep('web'), purgeStep('db'), purgeStep('log')],
       because: '3 VMs at once',
+    },
+    { name: 'lets a few disks go', steps: [detachStep('web'), detachStep('db'), reclaimStep('x')] },
+    {
+      name: 'holds every disk that is taken out when there are too many',
+      steps: [detachStep('web'), detachStep('db'), detachStep('log')],
+      because: '3 disks at once, and policy.maxRemovals is 2',
+    },
+    {
+      name: 'holds every deletion of kept volumes when there are too many',
+      steps: [reclaimStep('web'), reclaimStep('db'), reclaimStep('log')],
+      because: '3 kept volumes at once',
+    },
+    {
+      name: 'holds the disks of a protected VM',
+      steps: [detachStep('web', { mark: protectedMark }), reclaimStep('web', { mark: protectedMark })],
+      because: 'protected',
+    },
+    {
+      name: 'holds a disk that would not be kept at all',
+      steps: [detachStep('web')],
+      days: 0,
+      because: 'tombstoneDays is 0',
     },
     {
       name: 'holds any removal when git is empty',

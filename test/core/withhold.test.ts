@@ -27,4 +27,15 @@ describe('withholding steps', () => {
     });
     expect(plan.held.every(({ because }) => because === 'retry')).toBe(true);
   });
+
+  it('lets no step say that all is applied of a VM of which one is held', () => {
+    const settles = { spec: '0123', commit: 'c0ffee' };
+    const base = { host: 'a', vm: 'web', uuid: 'web', cluster: 'lab', reason: 'in git' };
+    const grow = { ...base, kind: 'grow', target: 'vdb', bytes: 1 } as const;
+    const steps = [grow, { ...start('web'), settles }, { ...start('db'), settles }];
+    const plan = withhold({ steps, held: [] }, ({ kind }) =>
+      kind === 'grow' ? { because: 'capacity', reason: 'full' } : undefined,
+    );
+    expect(plan.steps).toEqual([start('web'), { ...start('db'), settles }]);
+  });
 });
