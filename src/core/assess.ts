@@ -11,7 +11,7 @@ import { type PlanContext, plan } from './plan.ts';
 import { planNames } from './plan-names.ts';
 import { shrinkIssues } from './shrink.ts';
 import { type PendingRestart, pendingRestarts } from './size.ts';
-import { endsRun, type Plan, subjectOf } from './step.ts';
+import { endsRun, laneOf, type Plan } from './step.ts';
 
 export interface AssessContext extends PlanContext {
   /** The plan's `confirmation`, where a person has given it. */
@@ -68,7 +68,7 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
 }
 
 function leftPending({ steps }: Plan, { vms }: DesiredState, observed: ObservedState): PendingRestart[] {
-  const ending = new Set(steps.filter(endsRun).map((step) => `${step.host}/${subjectOf(step)}`));
+  const ending = new Set(steps.filter(endsRun).map(laneOf));
   return [...pendingRestarts(vms, observed), ...pendingAddresses(vms, observed)].filter(
     ({ host, vm }) => !ending.has(`${host}/${vm}`),
   );

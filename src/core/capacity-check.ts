@@ -3,7 +3,7 @@ import type { DesiredState, DesiredVm } from './desired.ts';
 import type { Issue } from './issue.ts';
 import type { KnownHost, ObservedState } from './observed.ts';
 import { diskSizes, isGrowth } from './shrink.ts';
-import { type Plan, type Step, type StepKind, subjectOf } from './step.ts';
+import { laneOf, type Plan, type Step, type StepKind, subjectOf } from './step.ts';
 import { withhold } from './withhold.ts';
 
 /** A resource of a host that git wants more of than there is. */
@@ -61,7 +61,6 @@ const GROWING: readonly StepKind[] = ['attach', 'grow'];
  */
 export function holdForCapacity(plan: Plan, shortages: readonly Shortage[]): Plan {
   const full = new Map(shortages.map(({ host, message }) => [host, message]));
-  const laneOf = (step: Step) => `${step.host}/${subjectOf(step)}`;
   const arriving = plan.steps.filter(({ host, kind }) => full.has(host) && ARRIVING.includes(kind));
   const newcomers = new Set(arriving.map(laneOf));
   const isHeld = (step: Step) =>

@@ -1,4 +1,4 @@
-import { type Step, stepId, subjectOf } from './step.ts';
+import { laneOf, type Step, stepId } from './step.ts';
 
 /** A step with those that must be done before it. */
 export interface OrderedStep {
@@ -40,7 +40,7 @@ function predecessors(steps: readonly Step[]): Map<Step, readonly Step[]> {
   const last = new Map<string, Step>();
   const before = new Map<Step, readonly Step[]>();
   for (const step of steps) {
-    const lane = `${step.host}/${subjectOf(step)}`;
+    const lane = laneOf(step);
     const earlier = last.get(lane);
     const named = (step.after ?? []).flatMap((id) => byId.get(id) ?? []);
     before.set(step, [...new Set([...(earlier === undefined ? [] : [earlier]), ...named])]);

@@ -241,9 +241,14 @@ export function subjectOf(step: Step): string {
   return step.kind === 'publish' ? 'names' : `lease ${step.lease.address}`;
 }
 
+/** The steps of one lane are in order: those of one subject on one host. `t01/web` */
+export function laneOf(step: Step): string {
+  return `${step.host}/${subjectOf(step)}`;
+}
+
 /** Names a step in its plan, for `after`: `start t01/web`. */
 export function stepId(step: Step): string {
-  return `${step.kind} ${step.host}/${subjectOf(step)}`;
+  return `${step.kind} ${laneOf(step)}`;
 }
 
 /** Whether what runs is over with such a step. */

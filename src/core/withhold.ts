@@ -1,4 +1,4 @@
-import { type Held, holdBack, type Plan, type Step, stepId, subjectOf } from './step.ts';
+import { type Held, holdBack, laneOf, type Plan, type Step, stepId, subjectOf } from './step.ts';
 
 /** Why a step is not made now; undefined: it is. */
 export type Objection = (step: Step) => Pick<Held, 'because' | 'reason'> | undefined;
@@ -38,10 +38,6 @@ function unsettled(steps: readonly Step[], lanes: ReadonlySet<string>): Step[] {
     const { settles: _, ...rest } = step;
     return rest;
   });
-}
-
-function laneOf(step: Step): string {
-  return `${step.host}/${subjectOf(step)}`;
 }
 
 /** Goes through the steps until no further one waits for a held one. */
