@@ -106,8 +106,17 @@ function readMachine(domain: Element, { arch }: HostFacts): string {
   const machine = attribute(type, 'machine') ?? 'pc';
   if (arch !== 'x86_64') return machine;
   const canonical = { pc: 'pc-i440fx-7.2', q35: 'pc-q35-7.2' }[machine] ?? machine;
-  if (!/^pc-(i440fx|q35)-[2-7]\.\d+$/.test(canonical)) throw xmlError('domain', 'No PCI buses available');
+  if (!/^pc-(i440fx|q35)-[2-7]\.\d+$/.test(canonical)) throw noPciBus(domain);
   return canonical;
+}
+
+/** A definition that names its slots fails earlier, at the first of them. */
+function noPciBus(domain: Element): Error {
+  const controllers = elementsAt(domain, 'devices', 'controller');
+  const namesSlots = controllers.some((controller) => attribute(controller, 'type') === 'pci');
+  return namesSlots
+    ? unsupportedConfig('qemu', 'PCI controllers are not supported by this machine type')
+    : xmlError('domain', 'No PCI buses available');
 }
 
 function checkDisks(domain: Element): void {
