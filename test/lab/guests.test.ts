@@ -80,7 +80,7 @@ describe.skipIf(!labAvailable().ok)(
         'hostname: shop.demo.internal, cloudInit: { userData: { motd: hello } }',
       );
       const { summary } = await applied(await remote.push('Another name'));
-      expect(summary.done).toEqual({ seed: 1 });
+      expect(summary.done).toEqual({ describe: 1, seed: 1 });
       expect(await seedOf('web-1')).not.toContain(CANARY);
       await lab.host('t01').virsh('destroy', 'web-1');
       await hasBooted(site(), onlyOne(await look(), 'web-1'), 2);
@@ -107,7 +107,7 @@ describe.skipIf(!labAvailable().ok)(
         `hostname: new.demo.internal, hostnameVia: ssh, cloudInit: { sshKeys: ["${publicKey}"], network: static, prefix: 24 }`,
       );
       const renamed = await applied(await remote.push('Another name over SSH'));
-      expect(renamed.summary.done).toEqual({ hostname: 1, seed: 1 });
+      expect(renamed.summary.done).toEqual({ describe: 1, hostname: 1, seed: 1 });
       expect(readFileSync(join(lab.dir, 'site', 'state', 'guest-keys', 'ssh-1'), 'utf8')).toBe(recorded);
       const name = execFileSync(
         'ssh',
