@@ -119,9 +119,9 @@ function isNamed(desired: DesiredState, host: string, { pool, name }: HostVolume
   return images.some((image) => image.pool === pool && image.volume === name);
 }
 
-/** Who is made of it, on its host or on one that sees the same file. */
+/** Who is made of it, on its host or on one that sees the same file. Sorted: libvirt lists volumes in no order. */
 function usersOf(volume: HostVolume, host: string, { observed, volumes }: Known): string[] {
-  return [...volumes].flatMap(([other, there]) => {
+  const users = [...volumes].flatMap(([other, there]) => {
     const seesIt = there.some(({ path, version }) => path === volume.path && version === volume.version);
     if (other !== host && !seesIt) return [];
     const overlays = there.filter(({ backing }) => backing === volume.path);
@@ -135,6 +135,7 @@ function usersOf(volume: HostVolume, host: string, { observed, volumes }: Known)
       ),
     ].map((user) => (other === host ? user : `${user} on ${other}`));
   });
+  return users.toSorted(compare);
 }
 
 function hasDisk({ disks }: ObservedVm, path: string): boolean {

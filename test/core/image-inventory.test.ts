@@ -41,6 +41,17 @@ describe('the list of images', () => {
     ['is not checked', [volume({ checked: false })], 'not checked', []],
     ['is not here', [], 'not here', []],
     [
+      'is used by several, in whatever order libvirt lists them',
+      [
+        volume(),
+        { ...overlay, path: '/pool/lost', name: 'zebra.qcow2' },
+        { ...overlay, path: '/pool/x', name: 'ant.qcow2' },
+        overlay,
+      ],
+      'checked',
+      ['default/ant.qcow2', 'default/zebra.qcow2', 'web'],
+    ],
+    [
       'is used by a volume of no VM',
       [volume(), { ...overlay, path: '/pool/lost' }],
       'checked',
