@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Three suites: `unit` anywhere; `contract` and `lab` also need real libvirt hosts, see test/lab. */
+/**
+ * Four suites: `unit` and `cli`, which starts the program, run anywhere; `contract` and `lab` also need real libvirt
+ * hosts, see test/lab.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -8,7 +11,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/lab/**', 'test/contract/**'],
+          exclude: ['test/lab/**', 'test/contract/**', 'test/cli/**'],
+        },
+      },
+      {
+        test: {
+          name: 'cli',
+          include: ['test/cli/**/*.test.ts'],
+          globalSetup: 'test/program.ts',
         },
       },
       {
@@ -24,6 +34,7 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
+          globalSetup: 'test/program.ts',
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 300_000,

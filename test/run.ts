@@ -17,7 +17,10 @@ const NEEDS_OPENSSH = [
  */
 async function main(args: readonly string[]): Promise<number> {
   const lab = labAvailable();
-  const flags = ['unit', 'contract', ...(lab.ok ? ['lab'] : [])].flatMap((project) => ['--project', project]);
+  const flags = ['unit', 'cli', 'contract', ...(lab.ok ? ['lab'] : [])].flatMap((project) => [
+    '--project',
+    project,
+  ]);
   if (lab.ok) {
     await ensurePackages();
   } else {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { errorMessage } from '../../src/errors.ts';
 import { labAvailable } from '../lab/available.ts';
+import { setup } from '../program.ts';
 import { type Figure, HEAP_LIMIT_MIB, tableOf } from './figures.ts';
 
 interface Benchmark {
@@ -36,6 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
   for (const name of names) benchmarkNamed(name);
   if (values.here) return runHere(names[0] ?? '');
+  await setup();
   const [cpu] = cpus();
   print(`${cpus().length} cores, ${cpu?.model ?? 'of an unknown kind'}; Node ${process.version}\n\n`);
   let code = 0;

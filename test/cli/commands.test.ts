@@ -2,7 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CLUSTER_YAML, manifest, ROOT, useSite } from './site.ts';
+import { PROGRAM, ROOT } from '../program.ts';
+import { CLUSTER_YAML, manifest, useSite } from './site.ts';
 
 const site = useSite();
 const WEB = 'manifests/web.yaml';
@@ -297,7 +298,7 @@ describe('trouble', () => {
   });
 
   it('a reader that has seen enough is no error', () => {
-    const command = `"${process.execPath}" --import tsx src/cli.ts log --json | true`;
+    const command = `"${PROGRAM.join('" "')}" log --json | true`;
     const env = { ...process.env, KVM_GITOPS_CONFIG: site.config };
     const pipe = spawnSync('bash', ['-o', 'pipefail', '-c', command], { cwd: ROOT, env, encoding: 'utf8' });
     expect(pipe).toMatchObject({ status: 0, stdout: '', stderr: '' });

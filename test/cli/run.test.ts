@@ -14,7 +14,7 @@ async function startOperator(): Promise<Running> {
   const running = site.start(['run']);
   operator = running;
   const isReady = async () => (await fetch(`http://127.0.0.1:${site.port}/readyz`)).ok;
-  await waitFor('the first pass', isReady, { timeoutMs: 15_000 }).catch((cause: unknown) => {
+  await waitFor('the first pass', isReady, { timeoutMs: 60_000 }).catch((cause: unknown) => {
     throw new Error(`it never became ready:\n${running.stderr()}`, { cause });
   });
   return running;
@@ -54,19 +54,19 @@ describe('run', () => {
     });
 
     site.commit('Second', { [WEB]: manifest('t01', 'web-1', 'web-2') });
-    await waitFor('the second VM', () => isRunning('web-2'), { timeoutMs: 10_000 });
+    await waitFor('the second VM', () => isRunning('web-2'), { timeoutMs: 30_000 });
     site.simulator.host('t01').host.powerOff('web-1');
-    await waitFor('the stopped VM to run again', () => isRunning('web-1'), { timeoutMs: 5000 });
+    await waitFor('the stopped VM to run again', () => isRunning('web-1'), { timeoutMs: 30_000 });
 
     site.commit('None', { [WEB]: undefined });
     const confirmation = await waitFor(
       'the guard',
       async () => /confirm ([0-9a-f]{12})/.exec((await site.run(['status'])).stdout)?.[1],
-      { timeoutMs: 10_000 },
+      { timeoutMs: 30_000 },
     );
     expect(isRunning('web-1')).toBe(true);
     await site.run(['confirm', confirmation]);
-    await waitFor('the removal', () => !isRunning('web-1') && !isRunning('web-2'), { timeoutMs: 10_000 });
+    await waitFor('the removal', () => !isRunning('web-1') && !isRunning('web-2'), { timeoutMs: 30_000 });
 
     expect(await end(running)).toMatchObject({ code: 0, signal: null, stdout: '' });
     expect(existsSync(join(site.state, 'operator.lock'))).toBe(false);
@@ -77,11 +77,11 @@ describe('run', () => {
     // The hosts' own events at connecting ask for passes too.
     let before = await passes();
     await waitFor('a quiet moment', async () => before === (before = await passes()), {
-      timeoutMs: 10_000,
+      timeoutMs: 30_000,
       intervalMs: 300,
     });
     running.child.kill('SIGUSR1');
-    await waitFor('one more pass', async () => (await passes()) > before, { timeoutMs: 10_000 });
+    await waitFor('one more pass', async () => (await passes()) > before, { timeoutMs: 30_000 });
     expect(await end(running, 'SIGINT')).toMatchObject({ code: 0 });
     expect(running.stderr()).not.toContain('Debugger');
   });
@@ -124,14 +124,14 @@ describe('run', () => {
     await running.says('does not work: the old one stays in force');
     taken.close();
     await waitFor('the old one', async () => (await fetch(`http://127.0.0.1:${site.port}/healthz`)).ok, {
-      timeoutMs: 10_000,
+      timeoutMs: 30_000,
     });
 
     writeFileSync(site.config, original.replace(/ {2}t02.*\n/, ''));
     await waitFor(
       'the host to be gone',
       async () => !(await (await fetch(`http://127.0.0.1:${site.port}/api/status`)).text()).includes('"t02"'),
-      { timeoutMs: 10_000 },
+      { timeoutMs: 30_000 },
     );
     writeFileSync(site.config, original);
     expect(await end(running)).toMatchObject({ code: 0 });
@@ -147,7 +147,7 @@ describe('run', () => {
   it('ends at once at a second signal, while a guest takes its time', async () => {
     site.commit('Back', { [WEB]: manifest('t01', 'web-1') });
     const running = await startOperator();
-    await waitFor('the VM', () => isRunning('web-1'), { timeoutMs: 10_000 });
+    await waitFor('the VM', () => isRunning('web-1'), { timeoutMs: 30_000 });
     site.simulator.host('t01').host.ignoreShutdown('web-1');
     site.commit('Off', { [WEB]: manifest('t01', 'web-1').replace('memoryGb', 'power: off, memoryGb') });
     let asked = false;
@@ -155,7 +155,7 @@ describe('run', () => {
       asked ||= name === 'domainShutdownFlags';
       return 'pass';
     };
-    await waitFor('the step', () => asked, { timeoutMs: 10_000 });
+    await waitFor('the step', () => asked, { timeoutMs: 30_000 });
     running.child.kill('SIGINT');
     await running.says('once more ends at once');
     running.child.kill('SIGINT');
@@ -166,7 +166,7 @@ describe('run', () => {
         running.child.kill('SIGINT');
         return running.child.exitCode !== null;
       },
-      { timeoutMs: 10_000 },
+      { timeoutMs: 30_000 },
     );
     expect(await running.finished).toMatchObject({ code: 130 });
     expect(isRunning('web-1')).toBe(true);

@@ -5,17 +5,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { waitFor } from '../lab/wait.ts';
+import { PROGRAM, ROOT } from '../program.ts';
 
 // Every test here starts whole programs, on whatever machine it is.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
 const ESCAPE = '\u001b';
 
 export interface Finished {
@@ -179,7 +176,7 @@ async function freePort(): Promise<number> {
   }
 }
 
-/** Starts the program as `npx tsx src/cli.ts` does, without npx between it and its signals. */
+/** Starts the program, with nothing between it and its signals. */
 export function startCli(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
@@ -188,7 +185,7 @@ export function startCli(
   const clean = Object.entries(process.env).filter(
     ([name]) => !/^(CI|FORCE_COLOR|NO_COLOR|VITEST.*|NODE_ENV)$/.test(name),
   );
-  const child = spawn(process.execPath, ['--import', TSX, CLI, ...args], {
+  const child = spawn(PROGRAM[0], [PROGRAM[1], ...args], {
     cwd,
     env: { ...Object.fromEntries(clean), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

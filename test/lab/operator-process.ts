@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { StatusView } from '../../src/http/status-view.ts';
+import { PROGRAM, ROOT } from '../program.ts';
 import { waitFor } from './wait.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_TIMEOUT_MS = 30_000;
 const EXIT_TIMEOUT_MS = 60_000;
 
@@ -84,7 +83,7 @@ export function runCli(args: readonly string[], options: ProgramOptions): Promis
 }
 
 function start(args: readonly string[], { config, env }: ProgramOptions) {
-  const program = [process.execPath, '--import', 'tsx', 'src/cli.ts', '--config', config, ...args];
+  const program = [...PROGRAM, '--config', config, ...args];
   // The signal comes however this process ends, so that no operator outlives its test.
   return spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...program], {
     cwd: ROOT,

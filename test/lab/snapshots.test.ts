@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { PROGRAM } from '../program.ts';
 import { labAvailable } from './available.ts';
 import { diskHas, writeToDisk } from './guest-disk.ts';
 import { onlyOne } from './host-view.ts';
@@ -12,7 +13,6 @@ import { BASE_IMAGE, hasBooted, useSite, WEBHOOK_SECRET } from './operator-fixtu
 import { waitFor } from './wait.ts';
 
 const SOON = { timeoutMs: 60_000 };
-const ROOT = join(import.meta.dirname, '../..');
 
 describe.skipIf(!labAvailable().ok)('snapshots, each test going on where the last one ended', () => {
   const site = useSite((remote) => {
@@ -138,8 +138,7 @@ describe.skipIf(!labAvailable().ok)('snapshots, each test going on where the las
         ...(action === 'revert' ? ['--yes', '--discard-newer'] : []),
       ];
       const before = JSON.stringify((await seen()).mark?.snapshots);
-      const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', '--config', config, ...args], {
-        cwd: ROOT,
+      const child = spawn(PROGRAM[0], [PROGRAM[1], '--config', config, ...args], {
         env: { ...process.env, WEBHOOK_SECRET },
         stdio: 'ignore',
       });
