@@ -83,7 +83,9 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
     force: written.force,
     secrets: written.secrets,
     guests: toGuests(written),
-    http: { listen: http.listen, webhookSecret: http.webhookSecret },
+    http: { listen: http.listen },
+    /** Undefined: there is no webhook. */
+    webhook: written.webhook,
     logLevel: written.log.level,
   };
 }

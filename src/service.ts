@@ -8,6 +8,7 @@ import { watchRemote } from './git/watch.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
 import { buildServer, type Readiness } from './http/server.ts';
 import { type StatusView, statusView } from './http/status-view.ts';
+import type { WebhookSettings } from './http/webhook.ts';
 import type { Logger } from './log.ts';
 import { createOperator, type Operator } from './operator.ts';
 import { createPassWatch, type PassWatch, type Seen } from './pass-watch.ts';
@@ -59,7 +60,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     ask: (trigger) => controller.ask(trigger),
     metrics: registry,
     branch: config.git.branch,
-    webhookSecret: config.http.webhookSecret && (() => config.http.webhookSecret?.reveal() ?? ''),
+    webhook: webhookOf(config),
     log,
   });
   const close = async () => {
@@ -123,6 +124,10 @@ async function openTriggers({ mirror, confirmations }: Operator, controller: Con
       await confirmed.close();
     },
   };
+}
+
+function webhookOf({ webhook }: Config): WebhookSettings | undefined {
+  return webhook && { forge: webhook.forge, secret: () => webhook.secret.reveal() };
 }
 
 async function listen(server: ReturnType<typeof buildServer>, { http }: Config): Promise<string> {

@@ -195,12 +195,12 @@ log: {level: loud}
 
 describe('secrets in operator.yaml', () => {
   it.each([
-    ['http: {webhookSecret: hunter2}', 'http.webhookSecret: a secret is never written here'],
-    ['http: {webhookSecret: {value: hunter2}}', 'unknown key "value" in http.webhookSecret'],
-    ['http: {webhookSecret: {}}', 'http.webhookSecret: needs exactly one of file and env'],
-    ['http: {webhookSecret: {env: A, file: b}}', 'http.webhookSecret: needs exactly one of file and env'],
-    ['http: {webhookSecret: {env: NOT_SET}}', 'http.webhookSecret: the variable NOT_SET is not set'],
-    ['http: {webhookSecret: {file: nowhere}}', 'http.webhookSecret: ENOENT'],
+    ['webhook: {secret: hunter2}', 'webhook.secret: a secret is never written here'],
+    ['webhook: {secret: {value: hunter2}}', 'unknown key "value" in webhook.secret'],
+    ['webhook: {secret: {}}', 'webhook.secret: needs exactly one of file and env'],
+    ['webhook: {secret: {env: A, file: b}}', 'webhook.secret: needs exactly one of file and env'],
+    ['webhook: {secret: {env: NOT_SET}}', 'webhook.secret: the variable NOT_SET is not set'],
+    ['webhook: {secret: {file: nowhere}}', 'webhook.secret: ENOENT'],
     ['ssh: {password: hunter2}', 'a secret is never written here'],
   ])('refuses %s without repeating it', (line, message) => {
     const all = mistakes(`${GIT}${HOSTS}${line}\n`).join('\n');
@@ -208,18 +208,22 @@ describe('secrets in operator.yaml', () => {
     expect(all).not.toContain('hunter2');
   });
 
+  it('says where the webhook secret of old stands now', () => {
+    expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {env: HOOK}}`)).toEqual([
+      '4:8: http.webhookSecret is now webhook.secret, and webhook.forge names the forge',
+    ]);
+  });
+
   it('refuses a secret file that others can read, and says what to type', () => {
     const path = secretFile('open', 'hunter2', 0o644);
-    expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {file: open}}`)).toEqual([
-      `4:23: http.webhookSecret: ${path} can be read by others (mode 0644): chmod 600 ${path}`,
+    expect(mistakes(`${GIT}${SSH}${HOSTS}webhook: {secret: {file: open}}`)).toEqual([
+      `4:19: webhook.secret: ${path} can be read by others (mode 0644): chmod 600 ${path}`,
     ]);
   });
 
   it('refuses an empty secret file', () => {
     const path = secretFile('empty', '\n');
-    expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {file: empty}}`)[0]).toContain(
-      `${path} is empty`,
-    );
+    expect(mistakes(`${GIT}${SSH}${HOSTS}webhook: {secret: {file: empty}}`)[0]).toContain(`${path} is empty`);
   });
 
   it.each([
@@ -227,11 +231,11 @@ describe('secrets in operator.yaml', () => {
     ['environment', '{env: HOOK}', { HOOK: 'hunter2' }],
   ])('reads the webhook secret from its %s and shows it nowhere', (_where, place, more) => {
     secretFile('hook', 'hunter2\n');
-    const config = load(`${GIT}${SSH}${HOSTS}http: {webhookSecret: ${place}}`, more);
-    expect(config.http.webhookSecret?.reveal()).toBe('hunter2');
+    const config = load(`${GIT}${SSH}${HOSTS}webhook: {secret: ${place}}`, more);
+    expect(config.webhook?.secret.reveal()).toBe('hunter2');
     expect(inspect(config, { depth: 9, showHidden: true })).not.toContain('hunter2');
     expect(JSON.stringify(config)).not.toContain('hunter2');
-    expect(String(config.http.webhookSecret)).toBe('[secret]');
+    expect(String(config.webhook?.secret)).toBe('[secret]');
   });
 
   it('keeps the place of the git token, so that it can be rotated, and checks that it is there', () => {

@@ -37,7 +37,7 @@ describe('deploy/operator.example.yaml', () => {
       const all = example.replace(/^( *)# (?=( *)[a-zA-Z]+:)/gm, '$1').replaceAll('/etc/kvm-gitops/', '');
       writeFileSync(join(dir, 'operator.yaml'), all);
       const config = loadConfig(join(dir, 'operator.yaml'), { HOME: '/root', SSH_AUTH_SOCK: '/run/agent' });
-      expect(config.http.webhookSecret?.reveal()).toBe('x');
+      expect(config.webhook?.secret.reveal()).toBe('x');
       expect(config.hosts.get('t01')?.target.jump).toMatchObject({ address: 'bastion.example.com' });
     } finally {
       rmSync(dir, { recursive: true, force: true });

@@ -14,7 +14,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   guests: ['core', 'hosts', 'errors.ts', 'private-file.ts'],
   names: ['core', 'hosts', 'errors.ts', 'ports.ts'],
   reconcile: ['core', 'errors.ts', 'ports.ts'],
-  http: ['core', 'reconcile', 'redact.ts', 'errors.ts'],
+  forge: [],
+  http: ['core', 'forge', 'reconcile', 'redact.ts', 'errors.ts'],
   state: ['core', 'errors.ts', 'ports.ts', 'private-file.ts'],
   simulator: ['core', 'libvirt', 'errors.ts'],
 };

@@ -98,11 +98,13 @@ async function checkHost({ links }: Operator, host: HostConfig, signal: AbortSig
   }
 }
 
-function checkWebhook({ http }: Config): Check {
+function checkWebhook({ http, webhook }: Config): Check {
   const { host, port } = http.listen;
-  const secret =
-    http.webhookSecret === undefined ? 'no webhook: http.webhookSecret is not set' : 'webhook on';
-  return { what: `http ${host}:${port}`, ok: true, detail: secret };
+  const detail =
+    webhook === undefined
+      ? 'no webhook: webhook.secret is not set'
+      : `webhook on, for forge ${webhook.forge}`;
+  return { what: `http ${host}:${port}`, ok: true, detail };
 }
 
 function line({ what, ok, detail }: Check): string {

@@ -81,11 +81,11 @@ async function restart(config: Config, old: Running): Promise<Running & { readon
 
 /** Maps print as `{}` in JSON, and a secret never prints. */
 function comparable(config: Config): unknown {
-  const { webhookSecret } = config.http;
+  const { webhook } = config;
   return {
     ...config,
     hosts: [...config.hosts],
-    http: { ...config.http, webhookSecret: webhookSecret?.reveal() },
+    webhook: webhook && { ...webhook, secret: webhook.secret.reveal() },
   };
 }
 

@@ -4,6 +4,11 @@ import { keyPlaceOf, type Located, nodeAt, placeOf, printable } from '../core/lo
 import { issueAt } from '../core/parse-file.ts';
 import { didYouMean } from '../core/suggest.ts';
 
+/** Keys of old, and where what they said stands now. */
+const MOVED: Readonly<Record<string, string>> = {
+  'http.webhookSecret': 'webhook.secret, and webhook.forge names the forge',
+};
+
 interface Written {
   readonly schema: z.ZodType;
   readonly root: Located;
@@ -39,6 +44,9 @@ function explain(issue: z.core.$ZodIssue, { schema, root, file }: Written): Issu
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(schema, path);
     return issue.keys.map((key) => {
+      const moved = MOVED[[...path, key].join('.')];
+      if (moved !== undefined)
+        return issueAt(file, keyPlaceOf(root, [...path, key]), `${name}.${printable(key)} is now ${moved}`);
       const guess = didYouMean(key, known);
       const message = `unknown key "${printable(key)}"${name === '' ? '' : ` in ${name}`}${guess}`;
       return issueAt(

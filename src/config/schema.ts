@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FORGE_NAMES } from '../forge/forges.ts';
 import { checkNotesRef, NOTES_REF } from '../git/notes.ts';
 import { checkBranch, checkFolder, parseRemote } from '../git/remote.ts';
 import {
@@ -82,7 +83,8 @@ export function writtenConfig(context: ConfigContext) {
       .prefault({})
       .describe('What manifests only refer to.'),
     guests: guestsSchema(context),
-    http: httpSchema(context),
+    http: httpSchema(),
+    webhook: webhookSchema(context),
     log: z
       .strictObject({
         level: z
@@ -181,20 +183,31 @@ function tokenSchema(context: ConfigContext) {
     .describe('Access token for an https remote.');
 }
 
-function httpSchema(context: ConfigContext) {
+function httpSchema() {
   return z
     .strictObject({
       listen: listenAddress
         .prefault('127.0.0.1:8080')
         .describe('Address of the HTTP server: webhook, status, metrics, health.'),
-      webhookSecret: z
-        .strictObject(secretFields(context), secretError)
-        .transform((place, ctx) => readSecret(context, place, ctx))
-        .optional()
-        .describe('Secret that signs webhooks; without it there is no webhook.'),
     })
     .prefault({})
     .describe('HTTP server.');
+}
+
+function webhookSchema(context: ConfigContext) {
+  return z
+    .strictObject({
+      forge: z
+        .enum(FORGE_NAMES)
+        .prefault('generic')
+        .describe('Who sends it; gitea is Forgejo too, and generic anything that signs with HMAC-SHA256.'),
+      secret: z
+        .strictObject(secretFields(context), secretError)
+        .transform((place, ctx) => readSecret(context, place, ctx))
+        .describe('Secret that signs deliveries, or the token that GitLab sends along.'),
+    })
+    .optional()
+    .describe('POST /webhook, by which a forge says that there is a new commit; without it there is none.');
 }
 
 /** For `hostnameVia: ssh`. */

@@ -22,6 +22,8 @@ export interface ServerDeps extends WebhookDeps {
 export function buildServer(deps: ServerDeps): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...SERVER_LIMITS,
+    // A proxy on this machine says who asks; nobody else is believed.
+    trustProxy: 'loopback',
     loggerInstance: deps.log,
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: (error, _request, reply) => refuseMalformed(error, reply),

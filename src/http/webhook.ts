@@ -1,101 +1,119 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Delivery, ForgeEvent } from '../forge/forge.ts';
+import { FORGES, type ForgeName } from '../forge/forges.ts';
 import { sendError } from './hardening.ts';
+import { createRateLimiter } from './rate-limit.ts';
+import { createSeenDeliveries, type SeenDeliveries } from './seen-deliveries.ts';
 
 export interface WebhookDeps {
   /** Asks for a pass and returns at once. */
   readonly ask: (trigger: string) => void;
   /** The branch that is followed: pushes to other refs ask for nothing. */
   readonly branch: string;
-  /** Read at each delivery. Absent or empty: the webhook is off. */
-  readonly webhookSecret?: (() => string) | undefined;
+  /** Absent: the webhook is off. */
+  readonly webhook?: WebhookSettings | undefined;
+  /** Monotonic; for tests. */
+  readonly nowMs?: () => number;
 }
 
-const NO_SECRET = 'the webhook is off: the operator has no webhook secret';
+export interface WebhookSettings {
+  /** Whose deliveries are taken: those of any other forge are not authentic. */
+  readonly forge: ForgeName;
+  /** Read at each delivery. Empty: the webhook is off. */
+  readonly secret: () => string;
+}
+
+const NO_SECRET = 'the webhook is off: operator.yaml has no webhook.secret';
+/** One source: ample for the pushes of a busy repository, and as much as the log is to hold of a stranger. */
+const RATE = { burst: 60, perSecond: 1, sources: 1_000 };
 
 /**
  * `POST /webhook`: a push asks for a pass. The payload is a hint and no more: what is applied is read from git, so a
  * replayed or invented delivery can at worst ask for a pass that finds nothing to do.
  *
- *   no secret is configured             503, the body is not read
- *   body over the limit                 413
- *   signature missing, malformed, wrong 401
- *   GitHub's ping                       200
- *   push of another branch, tag, note   202, asks for nothing
- *   anything else that is signed        202, asks for a pass
+ *   no secret is configured                       503, the body is not read
+ *   too many from one address                     429, the body is not read
+ *   body over the limit                           413
+ *   signature or token missing, malformed, wrong  401
+ *   a delivery that was heard already             202, asks for nothing
+ *   not what the forge sends                      400
+ *   the forge tries it out (ping)                 200
+ *   push of another branch, tag, note; no push    202, asks for nothing
+ *   push of the branch                            202, asks for a pass
  */
 export function registerWebhook(app: FastifyInstance, deps: WebhookDeps): void {
+  const nowMs = deps.nowMs ?? (() => performance.now());
+  const limiter = createRateLimiter(RATE, nowMs);
+  const seen = createSeenDeliveries(nowMs);
   // A scope of its own: elsewhere bodies are not kept raw.
   void app.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
     scope.post('/webhook', {
       onRequest: (request, reply, next) => {
-        if (secretOf(deps) === '') {
-          // The body stays unread, so the connection cannot be used again.
+        // Where the body stays unread, the connection cannot be used again.
+        if (settingsOf(deps) === undefined) {
           sendError(reply.header('connection', 'close'), 503, NO_SECRET);
+          return;
+        }
+        const refused = limiter.take(request.ip);
+        if (refused !== undefined) {
+          if (refused.isFirst) request.log.warn({ ip: request.ip }, 'webhook refused: too many deliveries');
+          sendError(reply.headers({ connection: 'close', 'retry-after': refused.retryAfterS }), 429);
           return;
         }
         // What the sender calls its bytes does not matter, and fastify would refuse a type that it cannot read.
         request.raw.headers['content-type'] = 'application/octet-stream';
         next();
       },
-      handler: (request, reply) => receive(deps, request, reply),
+      handler: (request, reply) => receive(deps, seen, request, reply),
     });
     done();
   });
 }
 
-function receive(deps: WebhookDeps, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  if (!isSigned(body, signatureOf(request), secretOf(deps))) {
-    request.log.warn({ ip: request.ip }, 'webhook refused: signature missing or wrong');
-    return sendError(
-      reply,
-      401,
-      'signature missing or wrong: X-Hub-Signature-256 or X-Signature, sha256=HEX',
-    );
+function receive(
+  deps: WebhookDeps,
+  seen: SeenDeliveries,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const settings = settingsOf(deps);
+  if (settings === undefined) return sendError(reply, 503, NO_SECRET);
+  const forge = FORGES[settings.forge];
+  const { headers } = request;
+  const delivery: Delivery = {
+    headers,
+    body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+  };
+  if (!forge.isAuthentic(delivery, settings.secret, new Date())) {
+    request.log.warn({ ip: request.ip, forge: settings.forge }, 'webhook refused: not authentic');
+    return sendError(reply, 401, `signature missing or wrong: ${forge.proof}, for forge ${settings.forge}`);
   }
-  if (request.headers['x-github-event'] === 'ping') return reply.code(200).send({ asked: false });
-  const asked = concerns(body, deps.branch);
+  const id = forge.idOf(headers);
+  if (id !== undefined && seen.has(id)) {
+    request.log.debug('webhook ignored: heard already');
+    return reply.code(202).send({ asked: false });
+  }
+  const event = forge.read(delivery);
+  if (event.kind === 'malformed') {
+    request.log.warn({ ip: request.ip, forge: settings.forge, why: event.why }, 'webhook refused: malformed');
+    return sendError(reply, 400, event.why);
+  }
   // Before the answer: a delivery that was acknowledged is counted. The pass itself is not waited for.
+  const asked = concerns(event, deps.branch);
   if (asked) deps.ask('webhook');
-  request.log.debug({ asked }, 'webhook accepted');
-  return reply.code(202).send({ asked });
+  if (id !== undefined) seen.add(id);
+  request.log.debug({ asked, event: event.kind }, asked ? 'webhook accepted' : 'webhook ignored');
+  return reply.code(event.kind === 'ping' ? 200 : 202).send({ asked });
 }
 
-/** True where `header` is `sha256=` and the hex HMAC-SHA256 of exactly these bytes. Never true without a secret. */
-export function isSigned(body: Uint8Array, header: string | undefined, secret: string): boolean {
-  const hex = /^sha256=([0-9a-f]{64})$/i.exec(header ?? '')?.[1];
-  if (hex === undefined || secret === '') return false;
-  const given = Buffer.from(hex, 'hex');
-  const expected = createHmac('sha256', secret).update(body).digest();
-  return given.length === expected.length && timingSafeEqual(given, expected);
+function settingsOf({ webhook }: WebhookDeps): { forge: ForgeName; secret: string } | undefined {
+  const secret = webhook?.secret() ?? '';
+  return webhook === undefined || secret === '' ? undefined : { forge: webhook.forge, secret };
 }
 
-/** GitHub, Gitea and Forgejo send the first name; the second is that of generic senders. */
-function signatureOf({ headers }: FastifyRequest): string | undefined {
-  const header = headers['x-hub-signature-256'] ?? headers['x-signature'];
-  return typeof header === 'string' ? header : undefined;
-}
-
-function secretOf({ webhookSecret }: WebhookDeps): string {
-  return webhookSecret?.() ?? '';
-}
-
-/** False only where the body plainly names another ref; what cannot be read asks for a pass. */
-function concerns(body: Buffer, branch: string): boolean {
-  const ref = refOf(body.toString('utf8'));
-  return ref === undefined || ref === `refs/heads/${branch}`;
-}
-
-function refOf(text: string): string | undefined {
-  try {
-    const payload: unknown = JSON.parse(text);
-    if (typeof payload !== 'object' || payload === null || !('ref' in payload)) return undefined;
-    return typeof payload.ref === 'string' ? payload.ref : undefined;
-  } catch {
-    // Not JSON, such as a form: the poll would find the commit anyway, so asking is right.
-    return undefined;
-  }
+function concerns(event: ForgeEvent, branch: string): boolean {
+  if (event.kind === 'push') return event.refs.includes(`refs/heads/${branch}`);
+  return event.kind === 'look';
 }

@@ -51,7 +51,8 @@ function operatorConfig({ key, knownHosts, hosts, virtType }: HostAccess): objec
     git: { remote: './manifests.git' },
     ssh: { key, knownHosts, connectTimeout: '60s' },
     hosts: Object.fromEntries(entries),
-    http: { listen: '127.0.0.1:0', webhookSecret: { env: 'WEBHOOK_SECRET' } },
+    http: { listen: '127.0.0.1:0' },
+    webhook: { secret: { env: 'WEBHOOK_SECRET' } },
     log: { level: 'error' },
   };
 }

@@ -24,7 +24,7 @@ export function startServer(changes: Partial<ServerDeps> = {}) {
     ask: (trigger) => asks.push(trigger),
     metrics: new Registry(),
     branch: 'main',
-    webhookSecret: () => SECRET,
+    webhook: { forge: 'generic', secret: () => SECRET },
     log,
     ...changes,
   });

@@ -1,11 +1,18 @@
 import { createHmac } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSigned } from '../../src/http/webhook.ts';
+import { FORGE_NAMES, FORGES, type ForgeName } from '../../src/forge/forges.ts';
+import { PUSHES, SENDERS } from '../forge/deliveries.ts';
 import { SECRET, startServer } from './fake-operator.ts';
 
 function sign(body: string | Buffer, secret = SECRET): string {
   return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
+}
+
+/** A clock by which no two deliveries are near each other. */
+function hourly(): () => number {
+  let now = 0;
+  return () => (now += 3_600_000);
 }
 
 const PUSH = JSON.stringify({ ref: 'refs/heads/main' });
@@ -53,7 +60,7 @@ describe('POST /webhook', () => {
   });
 
   it('answers 401 for each byte of a body that is changed', async () => {
-    const server = startServer();
+    const server = startServer({ nowMs: hourly() });
     for (let index = 0; index < PUSH.length; index++) {
       const body = Buffer.from(PUSH);
       body.writeUInt8(body.readUInt8(index) ^ 1, index);
@@ -64,14 +71,14 @@ describe('POST /webhook', () => {
   });
 
   it.each([
-    { name: 'none is configured', webhookSecret: undefined },
-    { name: 'it is empty', webhookSecret: () => '' },
-  ])('answers 503 and does nothing when there is no secret: $name', async ({ webhookSecret }) => {
+    { name: 'none is configured', webhook: undefined },
+    { name: 'it is empty', webhook: { forge: 'generic', secret: () => '' } as const },
+  ])('answers 503 and does nothing when there is no secret: $name', async ({ webhook }) => {
     for (const body of [PUSH, 'a'.repeat(2 * 1024 * 1024)]) {
       const headers = { 'x-hub-signature-256': sign(body, '') };
-      const { answer, asks } = await deliver(body, headers, startServer({ webhookSecret }));
+      const { answer, asks } = await deliver(body, headers, startServer({ webhook }));
       expect(answer.statusCode).toBe(503);
-      expect(answer.json().error).toContain('no webhook secret');
+      expect(answer.json().error).toContain('no webhook.secret');
       expect(asks).toEqual([]);
     }
   });
@@ -152,9 +159,43 @@ describe('POST /webhook', () => {
     expect((await deliver('{}', headers)).answer.statusCode).toBe(401);
   });
 
+  it('hears a delivery once: the same id again, or one that failed, does not count', async () => {
+    let now = 0;
+    const server = startServer({ nowMs: () => now });
+    const send = (id: string, signature = sign(PUSH)) =>
+      deliver(PUSH, { 'x-signature': signature, 'idempotency-key': id }, server);
+    expect((await send('a', 'sha256=00')).answer.statusCode).toBe(401);
+    expect((await send('a')).answer.json()).toEqual({ asked: true });
+    const again = await send('a');
+    expect(again.answer.statusCode).toBe(202);
+    expect(again.answer.json()).toEqual({ asked: false });
+    expect((await send('b')).answer.json()).toEqual({ asked: true });
+    now += 11 * 60_000;
+    expect((await send('a')).answer.json()).toEqual({ asked: true });
+    expect(server.asks).toHaveLength(3);
+  });
+
+  it('answers 429 to an address that sends too much, says so once, and hears the others', async () => {
+    let now = 0;
+    const server = startServer({ nowMs: () => now });
+    const send = (from: string) =>
+      deliver(PUSH, { 'x-signature': 'sha256=00', 'x-forwarded-for': from }, server);
+    for (let sent = 0; sent < 60; sent++) expect((await send('10.0.0.1')).answer.statusCode).toBe(401);
+    for (let sent = 0; sent < 5; sent++) {
+      const { answer } = await send('10.0.0.1');
+      expect(answer.statusCode).toBe(429);
+      expect(answer.headers['retry-after']).toBe('1');
+    }
+    expect(server.logged.filter((line) => line.includes('too many deliveries'))).toHaveLength(1);
+    expect((await send('10.0.0.2')).answer.statusCode).toBe(401);
+    now += 1_000;
+    expect((await send('10.0.0.1')).answer.statusCode).toBe(401);
+    expect((await send('10.0.0.1')).answer.statusCode).toBe(429);
+  });
+
   it('reads the secret anew at each delivery', async () => {
     let secret = 'first';
-    const server = startServer({ webhookSecret: () => secret });
+    const server = startServer({ webhook: { forge: 'generic', secret: () => secret } });
     const headers = { 'x-signature': sign(PUSH, 'second') };
     expect((await deliver(PUSH, headers, server)).answer.statusCode).toBe(401);
     secret = 'second';
@@ -189,7 +230,7 @@ describe('POST /webhook, whatever comes', () => {
   );
 
   it('answers 401 and asks for nothing without the right signature', async () => {
-    const server = startServer();
+    const server = startServer({ nowMs: hourly() });
     await fc.assert(
       fc.asyncProperty(headerValue, headerValue, headerValue, body, async (first, second, type, bytes) => {
         const headers = { 'x-hub-signature-256': first, 'x-signature': second, 'content-type': type };
@@ -202,7 +243,7 @@ describe('POST /webhook, whatever comes', () => {
   });
 
   it('answers 202 for any body and type that is signed', async () => {
-    const server = startServer();
+    const server = startServer({ nowMs: hourly() });
     await fc.assert(
       fc.asyncProperty(headerValue, body, async (type, bytes) => {
         const headers = { 'x-signature': sign(bytes), 'content-type': type };
@@ -214,19 +255,59 @@ describe('POST /webhook, whatever comes', () => {
   });
 });
 
-describe('isSigned', () => {
-  it('accepts hex in either case', () => {
-    expect(isSigned(Buffer.from(PUSH), sign(PUSH).toUpperCase().replace('SHA256', 'sha256'), SECRET)).toBe(
-      true,
+describe('POST /webhook of each forge', () => {
+  const serverOf = (forge: ForgeName) => startServer({ webhook: { forge, secret: () => SECRET } });
+
+  it.each(FORGE_NAMES)('%s: a push of the branch asks for a pass, one of a note does not', async (forge) => {
+    for (const [ref, asked] of [
+      ['refs/heads/main', true],
+      ['refs/heads/main2', false],
+      ['refs/notes/kvm-gitops', false],
+      ['refs/tags/main', false],
+    ] as const) {
+      const body = JSON.stringify(PUSHES[forge](ref));
+      const { answer, asks, logged } = await deliver(
+        body,
+        SENDERS[forge](body, 'push', SECRET),
+        serverOf(forge),
+      );
+      expect(answer.statusCode).toBe(202);
+      expect(answer.json()).toEqual({ asked });
+      expect(asks).toEqual(asked ? ['webhook'] : []);
+      expect(logged.some((line) => line.includes(asked ? 'webhook accepted' : 'webhook ignored'))).toBe(true);
+    }
+  });
+
+  it.each(FORGE_NAMES)('%s: the same delivery again asks for nothing', async (forge) => {
+    const body = JSON.stringify(PUSHES[forge]('refs/heads/main'));
+    const server = serverOf(forge);
+    const headers = SENDERS[forge](body, 'push', SECRET);
+    for (const asked of [true, false])
+      expect((await deliver(body, headers, server)).answer.json()).toEqual({ asked });
+  });
+
+  it.each(FORGE_NAMES)('%s: one that is not signed is turned away with what it lacks', async (forge) => {
+    const { answer, asks } = await deliver(
+      JSON.stringify(PUSHES[forge]('refs/heads/main')),
+      {},
+      serverOf(forge),
     );
+    expect(answer.statusCode).toBe(401);
+    expect(answer.json().error).toContain(FORGES[forge].proof);
+    expect(asks).toEqual([]);
   });
 
-  it('accepts nothing without a secret, not even a right signature', () => {
-    expect(isSigned(Buffer.from(PUSH), sign(PUSH, ''), '')).toBe(false);
-  });
-
-  it('agrees with the test vector of the GitHub documentation', () => {
-    const signature = 'sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17';
-    expect(isSigned(Buffer.from('Hello, World!'), signature, "It's a Secret to Everybody")).toBe(true);
-  });
+  it.each(FORGE_NAMES.filter((name) => name !== 'generic'))(
+    '%s: a malformed one is a 400 and one line of the log',
+    async (forge) => {
+      const { answer, asks, logged } = await deliver(
+        '{"a":1}',
+        SENDERS[forge]('{"a":1}', 'push', SECRET),
+        serverOf(forge),
+      );
+      expect(answer.statusCode).toBe(400);
+      expect(asks).toEqual([]);
+      expect(logged.filter((line) => line.includes('"level":"warn"'))).toHaveLength(1);
+    },
+  );
 });

@@ -148,7 +148,8 @@ function operatorYaml(lab: Lab, { vmsPerHost, httpPort, shutdownTimeout, more }:
     hosts: Object.fromEntries(hosts),
     concurrency: { vmsPerHost },
     shutdownTimeout,
-    http: { listen: `127.0.0.1:${httpPort}`, webhookSecret: { env: 'WEBHOOK_SECRET' } },
+    http: { listen: `127.0.0.1:${httpPort}` },
+    webhook: { secret: { env: 'WEBHOOK_SECRET' } },
     ...more,
   });
 }
