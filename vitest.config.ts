@@ -12,12 +12,14 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/lab/**', 'test/contract/**', 'test/cli/**'],
+          testTimeout: 60_000,
         },
       },
       {
         test: {
           name: 'cli',
           include: ['test/cli/**/*.test.ts'],
+          testTimeout: 120_000,
           globalSetup: 'test/program.ts',
         },
       },

@@ -15,7 +15,7 @@ onEveryHost('the guest agent', (bench) => {
     await domains.shutdown(domain, { mode: 'acpi' });
     await domains.shutdown(domain, { mode: 'agent' });
     const isOff = async () => (await domains.state(domain)).state === 'shutoff';
-    await waitFor('the guest to end', isOff, { timeoutMs: 10_000 });
+    await waitFor('the guest to end', isOff, { timeoutMs: 30_000 });
     expect(await domains.state(domain)).toEqual({ state: 'shutoff', reason: 1 });
   });
 

@@ -7,7 +7,7 @@ import { MIB, machineXml, makeMachine, makeVolume } from './machine.ts';
 import { failureOf, onEveryHost, POOL_PATH } from './site.ts';
 
 const HOW = { diskOnly: true, atomic: true, noMetadata: true, reuseExternal: true } as const;
-const JOB = { timeoutMs: 20_000 };
+const JOB = { timeoutMs: 30_000 };
 const path = (name: string) => `${POOL_PATH}/${name}.qcow2`;
 
 /** A snapshot of those disks, each to go on in the file of that name. */

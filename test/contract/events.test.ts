@@ -14,7 +14,7 @@ onEveryHost('events', (bench) => {
     await domains.start(domain);
     await domains.destroy(domain);
     await domains.undefine(domain);
-    await waitFor('the last event', () => heard('web').includes('undefined removed'), { timeoutMs: 5000 });
+    await waitFor('the last event', () => heard('web').includes('undefined removed'), { timeoutMs: 30_000 });
     expect(heard('web')).toEqual([
       'defined added',
       'defined updated',
@@ -32,7 +32,7 @@ onEveryHost('events', (bench) => {
     const domain = await makeMachine(bench.libvirt, 'web');
     const { heard, stop } = await listen(bench.libvirt);
     await domains.start(domain, { paused: true });
-    await waitFor('two events', () => heard('web').length === 2, { timeoutMs: 5000 });
+    await waitFor('two events', () => heard('web').length === 2, { timeoutMs: 30_000 });
     expect(heard('web')).toEqual(['started booted', 'suspended paused']);
     await stop();
   });
@@ -46,7 +46,7 @@ onEveryHost('events', (bench) => {
     await domains.setMetadata(domain, { ...element, xml: undefined }, { config: true });
     await domains.setMetadata(domain, { ...element, xml: undefined }, { config: true });
     const expected = Array.from({ length: 3 }, () => `metadata ${MARK_NAMESPACE}`);
-    await waitFor('three events', () => heard('web').length === 3, { timeoutMs: 5000 });
+    await waitFor('three events', () => heard('web').length === 3, { timeoutMs: 30_000 });
     expect(heard('web')).toEqual(expected);
     await stop();
   });
@@ -57,7 +57,7 @@ onEveryHost('events', (bench) => {
     const { heard, stop } = await listen(bench.libvirt);
     await expect(domains.start(domain)).rejects.toThrow('No such file');
     await domains.undefine(domain);
-    await waitFor('the last event', () => heard('web').length > 0, { timeoutMs: 5000 });
+    await waitFor('the last event', () => heard('web').length > 0, { timeoutMs: 30_000 });
     expect(heard('web')).toEqual(['undefined removed']);
     await stop();
   });
@@ -68,11 +68,11 @@ onEveryHost('events', (bench) => {
     const [here, there] = [await listen(bench.libvirt), await listen(other)];
     const domain = await makeMachine(bench.libvirt, 'web');
     await waitFor('both', () => here.heard('web').length + there.heard('web').length === 2, {
-      timeoutMs: 5000,
+      timeoutMs: 30_000,
     });
     await there.stop();
     await domains.undefine(domain);
-    await waitFor('the last event', () => here.heard('web').length === 2, { timeoutMs: 5000 });
+    await waitFor('the last event', () => here.heard('web').length === 2, { timeoutMs: 30_000 });
     expect(there.heard('web')).toEqual(['defined added']);
     await here.stop();
   });

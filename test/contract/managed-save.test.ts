@@ -18,7 +18,7 @@ onEveryHost('managed save', (bench) => {
     await domains.start(domain);
     expect(await domains.state(domain)).toEqual({ state: 'running', reason: 3 });
     expect(await domains.hasManagedSave(domain)).toBe(false);
-    await waitFor('the last event', () => heard('web').length >= 4, { timeoutMs: 5000 });
+    await waitFor('the last event', () => heard('web').length >= 4, { timeoutMs: 30_000 });
     expect(heard('web')).toEqual([
       'suspended paused',
       'stopped saved',
@@ -56,7 +56,7 @@ onEveryHost('managed save', (bench) => {
     await domains.managedSave(domain);
     await domains.start(domain);
     expect(await domains.state(domain)).toEqual({ state: 'paused', reason: 2 });
-    await waitFor('the last event', () => heard('web').length >= 3, { timeoutMs: 5000 });
+    await waitFor('the last event', () => heard('web').length >= 3, { timeoutMs: 30_000 });
     expect(heard('web')).toEqual(['stopped saved', 'started restored', 'suspended restored']);
     await stop();
   });

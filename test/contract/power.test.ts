@@ -151,7 +151,7 @@ onEveryHost('starting and stopping', (bench) => {
       message: 'Requested operation is not valid: cannot undefine transient domain',
     });
     await domains.destroy(domain);
-    await waitFor('it to be gone', async () => (await domains.list()).length === 0, { timeoutMs: 5000 });
+    await waitFor('it to be gone', async () => (await domains.list()).length === 0, { timeoutMs: 30_000 });
   });
 
   it('loses autostart with the definition', async () => {
@@ -249,7 +249,7 @@ onEveryHost('starting and stopping', (bench) => {
     await bench.site.boot();
     const after = (await bench.connect()).client;
     const running = async () => (await after.domains.list({ active: true })).map(({ name }) => name);
-    await waitFor('autostart', async () => (await running()).includes('on'), { timeoutMs: 10_000 });
+    await waitFor('autostart', async () => (await running()).includes('on'), { timeoutMs: 30_000 });
     expect(await running()).toEqual(['on']);
     expect((await after.domains.list()).map(({ name }) => name).toSorted()).toEqual(['off', 'on']);
     const found = await after.domains.byName('off');

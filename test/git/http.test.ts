@@ -129,12 +129,10 @@ describe('a remote over http', () => {
     const remote = createRemote();
     remote.commit({});
     const { url } = await serveHttp(remote.bare, { silent: true });
-    const startedAt = performance.now();
     await expect(mirrorOf(url, { timeoutMs: 500 }).fetch(never)).rejects.toMatchObject({
       code: 'E_GIT_REMOTE',
       message: expect.stringContaining('no answer within 0.5 s'),
     });
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 
   it('says that nothing listens there', async () => {

@@ -46,7 +46,7 @@ describe.skipIf(!hasSshd)('a guest over SSH', () => {
       key,
       port,
       throughHost: false,
-      timeoutMs: 5000,
+      timeoutMs: 30_000,
       keysDir,
       hosts: new Map(),
       ...change,

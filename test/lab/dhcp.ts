@@ -59,7 +59,7 @@ export async function startDhcp(lab: Lab): Promise<Dhcp> {
       if (child.exitCode === null) return existsSync(pidFile) && pidOutside(pidFile);
       throw new Error(readFileSync(spawnLog, 'utf8'));
     },
-    { timeoutMs: 10_000, intervalMs: 10 },
+    { timeoutMs: 30_000, intervalMs: 10 },
   );
   writeFileSync(join(folder, 'pid'), `${pid}\n`);
   if (child.pid !== undefined) recordProcess(processes, 'dnsmasq', child.pid);

@@ -96,7 +96,7 @@ describe.skipIf(!labAvailable().ok)('the lab', () => {
     await host.virsh('start', 'idle');
     expect(processesOf(orphan).length).toBeGreaterThan(3);
     owner.kill('SIGKILL');
-    await waitFor('the end of all its processes', () => isEmpty(processesOf(orphan)), { timeoutMs: 10_000 });
+    await waitFor('the end of all its processes', () => isEmpty(processesOf(orphan)), { timeoutMs: 30_000 });
     const next = await Lab.start({ hosts: 1 });
     await next.stop();
     expect(leftovers(orphan)).toEqual([]);

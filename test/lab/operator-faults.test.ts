@@ -73,7 +73,7 @@ describe.skipIf(!labAvailable().ok)('what breaks, each test going on where the l
       { host: 't01', name: 'c-6', address: 36 },
     ]);
     const sha = await remote.push('Six, and a power cut');
-    await waitFor('the first disks', () => traces(t02, 'c-') >= 6, { timeoutMs: 20_000, intervalMs: 1 });
+    await waitFor('the first disks', () => traces(t02, 'c-') >= 6, { timeoutMs: 30_000, intervalMs: 1 });
     await t02.crash();
     const { summary } = await noteOf(sha, (note) => note.summary.status === 'partial');
     expect(summary.done['create'] ?? 0).toBeLessThan(6);
@@ -94,7 +94,7 @@ describe.skipIf(!labAvailable().ok)('what breaks, each test going on where the l
       [1, 2, 3, 4].map((n) => ({ host: 't01', name: `p-${n}`, address: 40 + n, dataDisks: 2 })),
     );
     const sha = await remote.push('Four, and a cable');
-    await waitFor('the first disks', () => traces(t01, 'p-') >= 6, { timeoutMs: 20_000, intervalMs: 1 });
+    await waitFor('the first disks', () => traces(t01, 'p-') >= 6, { timeoutMs: 30_000, intervalMs: 1 });
     await t01.cut();
     const { text } = await noteOf(sha, ({ summary }) => summary.status === 'partial');
     expect(text).toMatch(/^ {2}failed create of p-\d on t01: E_OUTCOME_UNKNOWN /m);

@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { labAvailable } from './available.ts';
 import { diskHas, writeToDisk } from './guest-disk.ts';
-import { listenTo } from './host-events.ts';
+import { type HostEvents, listenTo, type SeenEvent } from './host-events.ts';
 import { disorder, onlyOne, type SeenVm } from './host-view.ts';
+import type { Lab } from './lab.ts';
 import { declare, undeclare } from './manifest-edits.ts';
 import { BASE_IMAGE, hasBooted, useSite } from './operator-fixture.ts';
 import { waitFor } from './wait.ts';
 
+const SOON = { timeoutMs: 60_000 };
 const TEMPLATE_VMS = ['cache-1', 'db-1', 'db-2', 'web-1', 'web-2', 'web-3'];
-const HEAL_LIMIT_MS = 2000;
+/** How many times as long as a plain start it may take, however busy the machine is; a poll is a minute away. */
+const HEAL_LIMIT = 3;
 
 describe.skipIf(!labAvailable().ok)(
   'VMs from commit to commit, each test going on where the last one ended',
@@ -65,31 +68,45 @@ describe.skipIf(!labAvailable().ok)(
       await hasBooted(site(), restored, 2);
     });
 
+    it('4: leaves a VM to people where git says so, and does not start it', async () => {
+      const { remote, applied, look } = site();
+      declare(remote, 'spare.yaml', [{ host: 't01', name: 'spare', address: 31, power: 'manual' }]);
+      const { summary } = await applied(await remote.push('A spare machine'));
+      expect(summary.done).toEqual({ create: 1 });
+      expect(onlyOne(await look(), 'spare').running).toBe(false);
+    });
+
     it.each([
       { how: 'switched off hard', act: 'destroy', vm: 'web-1', event: 'stopped destroyed' },
       { how: 'shut down inside the guest', act: 'shutdown', vm: 'cache-1', event: 'stopped shutdown' },
-    ])('4: a VM $how runs again within 2 s of libvirt’s event', async ({ act, vm, event, how }) => {
-      const { lab, look } = site();
-      const host = lab.host(onlyOne(await look(), vm).host);
-      const events = await listenTo(lab, host);
-      try {
-        await host.virsh(act, vm);
-        const at = (what: string) =>
-          waitFor(`${vm}: ${what}`, () => events.seen.find((seen) => seen.vm === vm && seen.what === what), {
-            timeoutMs: 30_000,
-            intervalMs: 5,
-          });
-        const stopped = await at(event);
-        const started = await at('started booted');
-        const healedMs = Math.round(started.atMs - stopped.atMs);
-        process.stdout.write(`a VM ${how} ran again ${healedMs} ms after libvirt's event\n`);
-        expect(healedMs).toBeLessThan(HEAL_LIMIT_MS);
-      } finally {
-        events.close();
-      }
-    });
+    ])(
+      '5: a VM $how runs again at libvirt’s event, in the time of a plain start',
+      async ({ act, vm, event, how }) => {
+        const { lab, look, operator } = site();
+        const host = lab.host(onlyOne(await look(), vm).host);
+        const logged = operator.log().length;
+        const events = await listenTo(lab, host);
+        try {
+          const plainMs = [await startOfSpare(lab)];
+          await host.virsh(act, vm);
+          const stopped = await heard(events, vm, event);
+          const started = await heard(events, vm, 'started booted');
+          const healedMs = Math.round(started.atMs - stopped.atMs);
+          plainMs.push(await startOfSpare(lab));
+          process.stdout.write(
+            `a VM ${how} ran again after ${healedMs} ms; a plain start took ${plainMs.join(' and ')} ms\n`,
+          );
+          expect(healedMs).toBeLessThan(HEAL_LIMIT * Math.max(...plainMs));
+          const report = /"trigger":"([^"]*)".*"steps":"started 1"/;
+          const trigger = () => report.exec(operator.log().slice(logged))?.[1];
+          expect(await waitFor('the end of the pass', trigger, SOON)).toBe('host event');
+        } finally {
+          events.close();
+        }
+      },
+    );
 
-    it('5: every commit gets a note, also those that came and went in one push or in quick succession', async () => {
+    it('6: every commit gets a note, also those that came and went in one push or in quick succession', async () => {
       const { remote, applied, noteOf } = site();
       declare(remote, 'one.yaml', [{ host: 't01', name: 'one', address: 41 }]);
       const skipped = await remote.commit('Never on its own');
@@ -110,10 +127,31 @@ describe.skipIf(!labAvailable().ok)(
       expect(log).toContain('    applied: the hosts are as this commit wants them\n');
     });
 
-    it('6: has left no orphan and no second copy, and goes at SIGTERM with exit code 0', async () => {
+    it('7: has left no orphan and no second copy, and goes at SIGTERM with exit code 0', async () => {
       const { operator, look } = site();
       expect(disorder(await look(), [BASE_IMAGE])).toEqual([]);
       expect(await operator.stop()).toBe(0);
     });
   },
 );
+
+/** The event, once it has come. */
+function heard({ seen }: HostEvents, vm: string, what: string): Promise<SeenEvent> {
+  const find = () => seen.find((event) => event.vm === vm && event.what === what);
+  return waitFor(`${vm}: ${what}`, find, { ...SOON, intervalMs: 5 });
+}
+
+/** How long `virsh start` takes until libvirt tells of it, for a VM that the operator leaves alone; it is off again after. */
+async function startOfSpare(lab: Lab): Promise<number> {
+  const host = lab.host('t01');
+  const events = await listenTo(lab, host);
+  try {
+    const beganMs = performance.now();
+    await host.virsh('start', 'spare');
+    const { atMs } = await heard(events, 'spare', 'started booted');
+    await host.virsh('destroy', 'spare');
+    return Math.round(atMs - beganMs);
+  } finally {
+    events.close();
+  }
+}

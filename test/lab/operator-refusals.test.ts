@@ -79,7 +79,7 @@ describe.skipIf(!labAvailable().ok)(
 
       await lab.host('t01').virsh('destroy', 'web-1');
       const healed = async () => onlyOne(await look(), 'web-1').running;
-      await waitFor('web-1 to run again', healed, { timeoutMs: 10_000 });
+      await waitFor('web-1 to run again', healed, { timeoutMs: 30_000 });
       const { text: log } = await noteOf(inForce, (note) => note.summary.done['start'] === 2);
       expect(log).toMatch(/\nsince then:\n.*started web-1 on t01 \(shut off, and power is on in git\)\n/);
 
@@ -161,7 +161,7 @@ describe.skipIf(!labAvailable().ok)(
       expect(purged).toMatchObject({ code: 0 });
       expect(purged.stdout).toContain('\n  default/web-2-vda.qcow2\n');
       const isGone = async () => !('web-2' in states(await look()));
-      await waitFor('web-2 to be gone', isGone, { timeoutMs: 20_000 });
+      await waitFor('web-2 to be gone', isGone, { timeoutMs: 30_000 });
       const without = before.map((host) => ({
         ...host,
         vms: host.vms.filter(({ name }) => name !== 'web-2'),
@@ -232,5 +232,5 @@ function states(hosts: readonly SeenHost[]): Record<string, string> {
 
 /** A refused commit is followed by a pass for the one in force: that has ended too. */
 async function passEnded({ operator }: Site): Promise<void> {
-  await waitFor('the pass to end', async () => !(await operator.status()).running, { timeoutMs: 20_000 });
+  await waitFor('the pass to end', async () => !(await operator.status()).running, { timeoutMs: 30_000 });
 }

@@ -113,5 +113,5 @@ async function passAskedBy({ operator }: Site, trigger: string): Promise<string>
     const { lastReport } = await operator.status();
     return lastReport?.trigger === trigger && lastReport.status;
   };
-  return waitFor(`a pass asked for by ${trigger}`, asked, { timeoutMs: 20_000 });
+  return waitFor(`a pass asked for by ${trigger}`, asked, { timeoutMs: 30_000 });
 }

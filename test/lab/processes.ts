@@ -52,7 +52,7 @@ export async function killRecorded(folder: string, name: string): Promise<void> 
   if (id !== undefined) {
     signal(id.pid);
     await waitFor(`the end of ${name} (process ${id.pid})`, () => !isAlive(id), {
-      timeoutMs: 20_000,
+      timeoutMs: 30_000,
       intervalMs: 10,
     });
   }

@@ -11,7 +11,7 @@ import { machineXml, makeMachine } from '../contract/machine.ts';
 import { waitFor } from '../lab/wait.ts';
 
 const POOLS = [{ name: 'default', path: '/data01/primary' }];
-const SOON = { timeoutMs: 5000, intervalMs: 5 };
+const SOON = { timeoutMs: 30_000, intervalMs: 5 };
 
 describe('a simulated host', () => {
   let dir: string;
