@@ -1,3 +1,4 @@
+import type { Image } from './core/desired.ts';
 import type { VolumeRef } from './core/mark.ts';
 import type { ObservedState } from './core/observed.ts';
 import type { ObservedNames } from './core/observed-names.ts';
@@ -39,6 +40,8 @@ export interface Question {
   readonly offline: ReadonlySet<string>;
   /** Volumes to look for on every host: the base images. */
   readonly volumes: readonly WantedVolume[];
+  /** Images that may have to be brought, whose size is of interest. */
+  readonly images?: readonly Image[];
 }
 
 /** The KVM hosts. */

@@ -17,7 +17,8 @@ function hostText(host: HostCapacity): string {
   ];
   const strangers =
     host.strangers.length === 0 ? '' : `\nnot ours, and counted: ${host.strangers.join(', ')}`;
-  return formatTable(rows, { right: [1, 2, 3, 4, 5] }) + strangers;
+  const unknown = host.unknown.map((sentence) => `\n${sentence}`).join('');
+  return formatTable(rows, { right: [1, 2, 3, 4, 5] }) + unknown + strangers;
 }
 
 function row(name: string, amount: Amount, format: (value: number) => string): string[] {

@@ -1,4 +1,4 @@
-import { refusals } from '../core/assess.ts';
+import { type Assessment, refusals } from '../core/assess.ts';
 import { formatIssue, type Issue } from '../core/issue.ts';
 import { type Step, stepId, subjectOf } from '../core/step.ts';
 import { assessNow, type Judged } from './assess-now.ts';
@@ -28,10 +28,16 @@ function printPlan(judged: Judged, issues: readonly Issue[]): void {
   print(`${colors.bold('plan')} ${judged.title}\n`);
   if (judged.ok) print(planText({ ...judged.assessment, observed: judged.observed }, colors));
   if (judged.ok)
-    for (const warning of judged.assessment.warnings) print(colors.yellow(`warning: ${warning}`));
+    for (const warning of [...judged.assessment.warnings, ...notKnown(judged.assessment)])
+      print(colors.yellow(`warning: ${warning}`));
   if (issues.length === 0) return;
   print(colors.red('\nthis commit would be refused:'));
   for (const issue of issues) print(`  ${formatIssue(issue)}`);
+}
+
+/** What capacity could not be checked against. */
+function notKnown({ capacity }: Assessment): string[] {
+  return capacity.flatMap(({ host, unknown }) => unknown.map((sentence) => `host ${host}: ${sentence}`));
 }
 
 function planJson(judged: Judged, issues: readonly Issue[]): unknown {
@@ -47,6 +53,7 @@ function planJson(judged: Judged, issues: readonly Issue[]): unknown {
     held,
     pendingRestart,
     confirmation,
+    notKnown: notKnown(judged.assessment),
     unknownHosts: unknown.map(({ name, reason }) => ({ host: name, reason })),
     ...(judged.observed.names?.kind === 'unknown' && { unknownNames: judged.observed.names.reason }),
   };

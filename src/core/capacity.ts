@@ -1,4 +1,6 @@
-import type { BootDisk, DesiredState, DesiredVm, HostPolicy } from './desired.ts';
+import { formatBytes } from './capacity-check.ts';
+import { canBeMade, type DesiredState, type DesiredVm, type HostPolicy, type NewVm } from './desired.ts';
+import { bootDiskBytes, comingImageBytes, unknownImages } from './image-room.ts';
 import type { KnownHost, ObservedDisk, ObservedPool, ObservedState, ObservedVm } from './observed.ts';
 import { volumeKey } from './observed.ts';
 import { diskSizes, keptVolume } from './shrink.ts';
@@ -25,6 +27,8 @@ export interface HostCapacity {
   /** If every guest grew to its maximum: shown, not enforced. */
   readonly maxMemoryMiB: { readonly used: number; readonly wanted: number };
   readonly pools: readonly (Amount & { readonly name: string })[];
+  /** What nobody can tell yet, in sentences: pools that have yet to be set up, images that have yet to be fetched. */
+  readonly unknown: readonly string[];
   /** Running or autostarted VMs that are not ours. */
   readonly strangers: readonly string[];
 }
@@ -105,7 +109,20 @@ function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): Host
     pools: [...host.pools.values()]
       .filter(({ active }) => active)
       .map((pool) => measurePool(pool, host, policy, context)),
+    unknown: [
+      ...unknownPools(host, context),
+      ...unknownImages(context.wanted.filter(isArriving(host)), host),
+    ],
     strangers: strangers.map(({ name }) => name),
+  };
+}
+
+/** VMs that are to be made: not there, or an earlier try was cut short. */
+function isArriving({ vms }: KnownHost): (vm: DesiredVm) => vm is NewVm {
+  const there = new Map(vms.map((vm) => [vm.name, vm]));
+  return (vm): vm is NewVm => {
+    const found = there.get(vm.name);
+    return canBeMade(vm) && (found === undefined || found.mark?.state === 'building');
   };
 }
 
@@ -129,38 +146,65 @@ function measurePool(
   pool: ObservedPool,
   host: KnownHost,
   policy: HostPolicy,
-  { wanted }: Wanted,
+  context: Wanted,
 ): Amount & { name: string } {
-  const there = new Map(host.vms.map((vm) => [vm.name, vm]));
-  const inPool = (disk: ObservedDisk) => pool.path !== undefined && disk.file?.startsWith(`${pool.path}/`);
   const growth = host.vms
     .flatMap(({ disks }) => disks)
-    .filter(inPool)
+    .filter(isIn(pool))
     .reduce((sum, disk) => sum + Math.max(0, (disk.capacity ?? 0) - (disk.physical ?? 0)), 0);
-  const added = wanted.reduce((sum, vm) => {
-    const found = there.get(vm.name);
-    if (found !== undefined && found.mark?.state !== 'building') return sum + growthIn(pool, vm, found, host);
-    // What an earlier try made of it is counted already.
-    const made = (found?.disks ?? []).filter(inPool).reduce((bytes, disk) => bytes + wholeSize(disk), 0);
-    return sum + Math.max(0, volumeBytes(pool.name, vm, host) - made);
-  }, 0);
   const used = pool.capacity - pool.available + growth;
   return {
     name: pool.name,
     total: pool.capacity,
     limit: Math.floor((pool.capacity - policy.reserve.diskGiB * GIB) * policy.ratio.disk),
     used,
-    wanted: used + added,
+    wanted: used + addedTo(pool, host, context),
   };
 }
 
+type Folder = Pick<ObservedPool, 'name' | 'path'>;
+
+/** What comes into a pool beyond what is there: disks that are made or grow, and the images for them, each once. */
+function addedTo(pool: Folder, host: KnownHost, { wanted }: Wanted): number {
+  const there = new Map(host.vms.map((vm) => [vm.name, vm]));
+  const disks = wanted.reduce((sum, vm) => {
+    const found = there.get(vm.name);
+    if (found !== undefined && found.mark?.state !== 'building') return sum + growthIn(pool, vm, found, host);
+    // What an earlier try made of it is counted already.
+    const made = (found?.disks ?? []).filter(isIn(pool)).reduce((bytes, disk) => bytes + wholeSize(disk), 0);
+    return sum + Math.max(0, volumeBytes(pool.name, vm, host) - made);
+  }, 0);
+  return disks + comingImageBytes(pool.name, wanted.filter(isArriving(host)), host);
+}
+
+function isIn({ path }: Folder): (disk: ObservedDisk) => boolean {
+  return ({ file }) => path !== undefined && file?.startsWith(`${path}/`) === true;
+}
+
+/** Pools that something is to come into, and whose room shows only once they are set up or started. */
+function unknownPools(host: KnownHost, context: Wanted): string[] {
+  const arriving = context.wanted.filter(isArriving(host));
+  const attached = context.wanted.flatMap(({ dataDisks }) => dataDisks);
+  const pools = [...arriving.flatMap(({ bootDisk }) => [bootDisk, bootDisk.image]), ...attached];
+  return [...new Set(pools.map(({ pool }) => pool))].toSorted().flatMap((name) => {
+    const pool = host.pools.get(name);
+    if (pool?.active === true) return [];
+    const bytes = addedTo(pool ?? { name }, host, context);
+    const isNew = arriving.some(({ bootDisk }) => [bootDisk.pool, bootDisk.image.pool].includes(name));
+    if (bytes === 0 && !isNew) return [];
+    const state = pool === undefined ? 'is not there yet' : 'is not active';
+    return [`pool ${name} ${state}: its room is not known, and git wants ${formatBytes(bytes)} of it`];
+  });
+}
+
 /** What the disks of a VM that is there would take beyond what is counted of them. */
-function growthIn(pool: ObservedPool, vm: DesiredVm, found: ObservedVm, host: KnownHost): number {
+function growthIn(pool: Folder, vm: DesiredVm, found: ObservedVm, host: KnownHost): number {
   return diskSizes(vm, found, host).reduce((sum, { target, wanted }) => {
     const there = found.disks.find((disk) => disk.target === target);
     if (there !== undefined) {
-      const isHere = pool.path !== undefined && there.file?.startsWith(`${pool.path}/`) === true;
-      return isHere && there.capacity !== undefined ? sum + Math.max(0, wanted - wholeSize(there)) : sum;
+      return isIn(pool)(there) && there.capacity !== undefined
+        ? sum + Math.max(0, wanted - wholeSize(there))
+        : sum;
     }
     const disk = vm.dataDisks.find((other) => other.target === target);
     if (disk === undefined || disk.pool !== pool.name) return sum;
@@ -178,13 +222,8 @@ function wholeSize({ capacity = 0, physical = 0 }: ObservedDisk): number {
 /** Bytes of the VM's disks in that pool, at full size. `host`: where the size of its image is known. */
 export function volumeBytes(pool: string, vm: DesiredVm, host: KnownHost | undefined): number {
   const { bootDisk, dataDisks } = vm;
-  const boot = bootDisk?.pool === pool ? bootBytes(bootDisk, host) : 0;
+  const boot = bootDisk?.pool === pool ? bootDiskBytes(bootDisk, host) : 0;
   return dataDisks.filter((disk) => disk.pool === pool).reduce((sum, disk) => sum + disk.sizeGiB * GIB, boot);
-}
-
-function bootBytes({ image, sizeGiB = 0 }: BootDisk, host: KnownHost | undefined): number {
-  const volume = host?.volumes.get(volumeKey({ pool: image.pool, name: image.volume }));
-  return Math.max(sizeGiB * GIB, volume?.capacity ?? 0);
 }
 
 function groupByHost(desired: DesiredState): Map<string, DesiredVm[]> {

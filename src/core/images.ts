@@ -18,6 +18,11 @@ export function resolveImage(name: string, written: WrittenImage, diskPool: stri
   return { ...base, pool: pool ?? diskPool, volume: contentName(content), content };
 }
 
+/** What an image is known by that is brought: its content; undefined: it is not brought. */
+export function imageKey({ content }: Image): string | undefined {
+  return content?.sha256;
+}
+
 /** The volume is named by what is in it: another content is another volume, and no overlay meets a changed base. */
 function contentName({ sha256, format }: ImageContent): string {
   return `base-${sha256.slice(0, DIGITS)}.${SUFFIX[format]}`;

@@ -34,6 +34,16 @@ export interface KnownHost {
   /** The volumes that were asked for, and those of our marks that are no VM's disk now, where they are there; by `volumeKey`. */
   readonly volumes: ReadonlyMap<string, ObservedVolume>;
   readonly vms: readonly ObservedVm[];
+  /** How large the images are that could be brought there, by `imageKey`; one that is absent has yet to be fetched. */
+  readonly images?: ReadonlyMap<string, ImageSize>;
+}
+
+/** Bytes. */
+export interface ImageSize {
+  /** Of its file. */
+  readonly bytes: number;
+  /** What a guest sees. */
+  readonly capacity: number;
 }
 
 export interface ObservedPool {

@@ -1,4 +1,5 @@
 import { type BootDisk, type DesiredVm, disksOf, type HostPolicy, type NewVm } from './desired.ts';
+import { imageKey } from './images.ts';
 import { type KnownHost, volumeKey } from './observed.ts';
 import { poolConflict } from './plan-pools.ts';
 
@@ -45,12 +46,11 @@ function imageProblem({ image, sizeGiB }: BootDisk, host: KnownHost): string | u
   // What is in a pool that has yet to be started shows then.
   if (host.pools.get(image.pool)?.active !== true) return undefined;
   const volume = host.volumes.get(volumeKey({ pool: image.pool, name: image.volume }));
-  if (volume === undefined && (image.content !== undefined || image.sourceVm !== undefined)) return undefined;
-  if (volume === undefined) {
+  if (volume === undefined && image.content === undefined && image.sourceVm === undefined) {
     return `base image ${image.name} is not on ${host.name}: no volume ${image.volume} in pool ${image.pool}`;
   }
-  if (sizeGiB !== undefined && sizeGiB * GIB < volume.capacity) {
-    return `bootDiskGb is ${sizeGiB}, and base image ${image.name} has ${volume.capacity / GIB} GiB: a disk does not shrink`;
-  }
-  return undefined;
+  const capacity = volume?.capacity ?? host.images?.get(imageKey(image) ?? '')?.capacity;
+  return sizeGiB !== undefined && capacity !== undefined && sizeGiB * GIB < capacity
+    ? `bootDiskGb is ${sizeGiB}, and base image ${image.name} has ${capacity / GIB} GiB: a disk does not shrink`
+    : undefined;
 }

@@ -1,5 +1,7 @@
 import pLimit from 'p-limit';
-import type { ObservedHost } from '../core/observed.ts';
+import type { Image } from '../core/desired.ts';
+import { imageKey } from '../core/images.ts';
+import type { ImageSize, ObservedHost } from '../core/observed.ts';
 import { isNamesStep, type Step, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
@@ -52,11 +54,14 @@ export function createHosts(options: HostsOptions): Hosts {
 
   return {
     async observe(question, signal) {
-      const answers = await Promise.all(
-        [...hosts.values()].map((host) => observeOne(host, question, signal)),
-      );
+      const [answers, sizes] = await Promise.all([
+        Promise.all([...hosts.values()].map((host) => observeOne(host, question, signal))),
+        sizesOf(question.images ?? [], options.images.files),
+      ]);
       signal.throwIfAborted();
-      const seen = answers.map((answer) => distrustTwins(answer, answers));
+      const seen = answers
+        .map((answer) => distrustTwins(answer, answers))
+        .map((host) => (host.kind === 'known' ? { ...host, images: sizes } : host));
       await options.inventory.remember(seen.filter((host) => host.kind === 'known'));
       return { hosts: new Map(seen.map((host) => [host.name, host])) };
     },
@@ -112,6 +117,20 @@ export function createHosts(options: HostsOptions): Hosts {
     const lastSeen = options.inventory.lastSeen(name);
     return { kind: 'unknown', name, reason, ...(lastSeen !== undefined && { lastSeen }) };
   }
+}
+
+/** By `imageKey`. */
+async function sizesOf(
+  images: readonly Image[],
+  files: StepContext['images']['files'],
+): Promise<ReadonlyMap<string, ImageSize>> {
+  const found = await Promise.all(
+    images.map(async (image) => {
+      const size = image.content === undefined ? undefined : await files.sizeOf(image.content);
+      return [imageKey(image) ?? '', size] as const;
+    }),
+  );
+  return new Map(found.flatMap(([key, size]) => (size === undefined ? [] : [[key, size]])));
 }
 
 interface Observer {

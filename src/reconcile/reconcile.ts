@@ -1,6 +1,7 @@
 import { type Assessment, assess, refusals } from '../core/assess.ts';
 import { holdForCapacity } from '../core/capacity-check.ts';
 import type { DesiredState } from '../core/desired.ts';
+import { imageKey } from '../core/images.ts';
 import { type ObservedState, volumeKey } from '../core/observed.ts';
 import type { Report } from '../core/report.ts';
 import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
@@ -185,6 +186,7 @@ export function questionFor(desired: DesiredState): Question {
     .map(({ pool, volume, content }) => ({ pool, name: volume, isBrought: content !== undefined }));
   return {
     offline: new Set(offline.map(({ name }) => name)),
+    images: [...new Map(images.map((image) => [imageKey(image), image])).values()],
     volumes: [...new Map(volumes.map((volume) => [volumeKey(volume), volume])).values()],
   };
 }

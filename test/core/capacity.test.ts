@@ -13,6 +13,7 @@ import {
   knownHost,
   mark,
   NOW,
+  pool as observedPool,
   observedState,
   observedVm,
   stranger,
@@ -162,6 +163,85 @@ describe('the capacity of a host', () => {
   it('says nothing of a host that does not answer', () => {
     const observed = observedState(unknownHost('a'));
     expect(assess(desiredState([desiredVm()]), observed, { now: NOW, commit: COMMIT }).capacity).toEqual([]);
+  });
+});
+
+describe('what is not there yet', () => {
+  const sha256 = 'ab'.repeat(32);
+  const content = { url: 'https://x/y', sha256, format: 'qcow2' } as const;
+  const brought = { name: 'debian', pool: 'default', volume: 'base-abababababababab.qcow2', content };
+  const made = (name: string, pool = 'default') =>
+    desiredVm({
+      name,
+      bootDisk: { ...desiredVm().bootDisk, pool, volume: `${name}-vda.qcow2`, image: brought },
+    });
+  const images = new Map([[sha256, { bytes: GIB, capacity: 3 * GIB }]]);
+  const volumes = new Map([
+    ['default/base-abababababababab.qcow2', { capacity: 3 * GIB, allocation: GIB, verified: true }],
+  ]);
+
+  it.each<{ what: string; git: DesiredVm[]; vms?: ObservedVm[]; host: Partial<KnownHost>; wanted: number }>([
+    { what: 'once for all its new VMs', git: [made('web'), made('db')], host: { images }, wanted: 27 },
+    { what: 'no more once it is there', git: [made('web')], host: { images, volumes }, wanted: 23 },
+    {
+      what: 'not for VMs that are there',
+      git: [made('web')],
+      vms: [observedVm({ disks: [] })],
+      host: { images },
+      wanted: 20,
+    },
+    {
+      what: 'less what came of it before it was cut short',
+      git: [made('web')],
+      host: {
+        images,
+        volumes: new Map([
+          [
+            'default/base-abababababababab.qcow2',
+            { capacity: GIB / 2, allocation: GIB / 2, verified: false },
+          ],
+        ]),
+      },
+      wanted: 21,
+    },
+  ])('counts an image $what', ({ wanted, ...given }) => {
+    const { pools, unknown } = judge(given);
+    expect(pools[0]?.wanted).toBe(wanted * GIB);
+    expect(unknown).toEqual([]);
+  });
+
+  it('refuses a commit whose images have no room', () => {
+    const large = new Map([[sha256, { bytes: 78 * GIB, capacity: 3 * GIB }]]);
+    const { shortages } = judge({ git: [made('web')], host: { images: large } });
+    expect(shortages).toMatchObject([{ message: expect.stringContaining('pool default 101 GiB wanted') }]);
+  });
+
+  it('says which image has a size that nobody knows', () => {
+    expect(judge({ git: [made('web'), made('db')], host: { volumes: new Map() } }).unknown).toEqual([
+      'image debian is to be brought, and how large it is shows once it is fetched',
+    ]);
+  });
+
+  it.each([
+    ['is not there yet', [observedPool()]],
+    [
+      'is not active',
+      [
+        observedPool(),
+        observedPool({ name: 'fast', path: '/fast', active: false, capacity: 0, available: 0 }),
+      ],
+    ],
+  ])('says which pool has room that nobody knows: one that %s', (state, pools) => {
+    const data = { target: 'vdb', pool: 'fast', volume: 'web-vdb.qcow2', sizeGiB: 40 };
+    const host = { images, pools: new Map(pools.map((one) => [one.name, one])) };
+    const unknown = [`pool fast ${state}: its room is not known, and git wants 40 GiB of it`];
+    expect(judge({ git: [{ ...made('web'), dataDisks: [data] }], host }).unknown).toEqual(unknown);
+    const there = { git: [desiredVm({ dataDisks: [data] })], vms: [observedVm()], host };
+    expect(judge(there).unknown).toEqual(unknown);
+    const attached = observedVm({
+      disks: [...observedVm().disks, { target: 'vdb', file: '/fast/web-vdb.qcow2', capacity: 40 * GIB }],
+    });
+    expect(judge({ ...there, vms: [attached] }).unknown).toEqual([]);
   });
 });
 

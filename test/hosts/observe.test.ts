@@ -15,7 +15,10 @@ const wanted = desiredState([desiredVm()]);
 const never = new AbortController().signal;
 
 const NO_IMAGES = {
-  files: { open: async () => Promise.reject(new Error('no image is brought here')) },
+  files: {
+    sizeOf: async () => undefined,
+    open: async () => Promise.reject(new Error('no image is brought here')),
+  },
   checked: { has: () => false, remember: async () => undefined },
 };
 

@@ -6,8 +6,10 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pLimit from 'p-limit';
 import type { ImageContent } from '../../core/desired.ts';
+import type { ImageSize } from '../../core/observed.ts';
 import { errorMessage, OperatorError } from '../../errors.ts';
 import { readDiskHeader } from './disk-format.ts';
+import { sizeReader } from './image-size.ts';
 
 /** No more is fetched for one image: the state folder holds the journal too. */
 const MAX_BYTES = 64 * 1024 ** 3;
@@ -22,6 +24,8 @@ export interface ImageFile {
 export interface ImageFiles {
   /** Fetches what is not here yet, checks it, and says where it is. E_IMAGE_MISSING where it is not what git names. */
   open(content: ImageContent, progress: (message: string) => void): Promise<ImageFile>;
+  /** How large it is; undefined where it is not here, or not to be read. */
+  sizeOf(content: ImageContent): Promise<ImageSize | undefined>;
 }
 
 /**
@@ -33,6 +37,7 @@ export function openImageFiles(stateDir: string, timeoutMs: number): ImageFiles 
   const folder = join(stateDir, 'images');
   const checked = new Map<string, string>();
   const oneAtATime = pLimit(1);
+  const readSize = sizeReader();
 
   async function fetchOnce(
     { url, sha256 }: ImageContent,
@@ -70,6 +75,7 @@ export function openImageFiles(stateDir: string, timeoutMs: number): ImageFiles 
   }
 
   return {
+    sizeOf: ({ file, sha256 }) => readSize(file ?? join(folder, sha256)),
     open: (content, progress) =>
       oneAtATime(async () => {
         const path = content.url === undefined ? String(content.file) : await fetchOnce(content, progress);

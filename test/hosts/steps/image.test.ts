@@ -71,6 +71,16 @@ describe('an image that is a file of the operator', () => {
     expect((await bench.plan(wanting())).steps).toEqual([]);
   });
 
+  it('shows how large it is before it is brought: a boot disk that is to be smaller waits', async () => {
+    const { images } = await bench.observe(wanting());
+    expect([...(images?.values() ?? [])]).toEqual([{ bytes: image.length, capacity: 3 * GIB }]);
+    const web = wanting().vms.get('web');
+    const bootDisk = { ...desiredVm().bootDisk, ...web?.bootDisk, sizeGiB: 2 };
+    expect((await bench.plan(desiredState([desiredVm({ bootDisk })]))).held).toMatchObject([
+      { reason: expect.stringContaining('base image debian has 3 GiB: a disk does not shrink') },
+    ]);
+  });
+
   it('is not copied again when the step is made again', async () => {
     const { steps } = await bench.plan(wanting());
     await bench.apply(steps.slice(0, 1));
