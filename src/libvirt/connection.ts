@@ -14,10 +14,10 @@ import {
 } from './packet.ts';
 import { type CallOptions, closedError, type PendingCall, PendingCalls } from './pending-calls.ts';
 import type { RawEvent } from './protocol/event.ts';
-import { remoteError } from './protocol/procedure.ts';
+import { remoteError, streamHole } from './protocol/procedure.ts';
 import { type ArgsOf, decodeEvent, type ProcedureName, procedureNamed, type ReplyOf } from './protocol.ts';
 import { Sender } from './sender.ts';
-import { decode } from './xdr.ts';
+import { decode, encode } from './xdr.ts';
 
 const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 
@@ -31,6 +31,8 @@ export interface RpcOptions {
 /** A stream that a procedure has opened: what arrives on it, and its end. */
 export interface StreamSink {
   packet(status: number, body: Buffer): void;
+  /** So many bytes of which nothing is stored; only of a stream that was opened as sparse. */
+  hole(lengthBytes: number): void;
   closed(error: ConnectionClosedError): void;
 }
 
@@ -100,10 +102,13 @@ export class RpcConnection {
 
   /** Sends a packet of an open stream, after what was sent before; resolves when there is room for more. */
   async sendStream(serial: number, status: number, payload: Buffer): Promise<void> {
-    const open = this.#streams.get(serial);
-    if (this.#closed !== undefined || open === undefined)
-      throw this.#closed ?? new Error(`stream ${serial} is not open`);
-    await this.#sender.streamPacket(remoteHeader(TYPE.stream, open.number, serial, status), payload);
+    await this.#sendOn(serial, { type: TYPE.stream, status, payload });
+  }
+
+  /** As sendStream, in place of so many zeros. */
+  async sendHole(serial: number, lengthBytes: number): Promise<void> {
+    const payload = encode(streamHole, { lengthBytes, flags: 0 });
+    await this.#sendOn(serial, { type: TYPE.streamHole, status: STATUS.continue, payload });
   }
 
   /** Nothing more that arrives on this stream is of interest. */
@@ -138,6 +143,16 @@ export class RpcConnection {
   /** Ends the connection at once and rejects what is under way. */
   close(): void {
     this.#fail('the connection to libvirt was closed on this side');
+  }
+
+  async #sendOn(
+    serial: number,
+    { type, status, payload }: { type: number; status: number; payload: Buffer },
+  ): Promise<void> {
+    const open = this.#streams.get(serial);
+    if (this.#closed !== undefined || open === undefined)
+      throw this.#closed ?? new Error(`stream ${serial} is not open`);
+    await this.#sender.streamPacket(remoteHeader(type, open.number, serial, status), payload);
   }
 
   #call<N extends ProcedureName>(
@@ -200,6 +215,8 @@ export class RpcConnection {
     else if (packet.type === TYPE.event) this.#receiveEvent(packet);
     else if (packet.type === TYPE.stream)
       this.#streams.get(packet.serial)?.sink.packet(packet.status, packet.body);
+    else if (packet.type === TYPE.streamHole)
+      this.#streams.get(packet.serial)?.sink.hole(decode(streamHole, packet.body).lengthBytes);
     else throw new ProtocolError(`a packet of type ${packet.type} is not expected here`);
   }
 

@@ -13,7 +13,7 @@ export const STREAM_CHUNK_MAX_BYTES = 262_120;
 export const PROGRAM = { remote: 0x20008086, keepalive: 0x6b656570 } as const;
 const PROGRAM_VERSION = 1;
 export const KEEPALIVE = { ping: 1, pong: 2 } as const;
-export const TYPE = { call: 0, reply: 1, event: 2, stream: 3 } as const;
+export const TYPE = { call: 0, reply: 1, event: 2, stream: 3, streamHole: 6 } as const;
 export const STATUS = { ok: 0, error: 1, continue: 2 } as const;
 
 /** All of a packet but its body. The version is always 1. */

@@ -1,5 +1,14 @@
 import { type BitOptions, bitsOf } from './bits.ts';
-import { download, type StepOptions, upload, type VolumeRange } from './byte-stream.ts';
+import {
+  download,
+  downloadSparse,
+  type Extent,
+  type Hole,
+  type StepOptions,
+  upload,
+  uploadSparse,
+  type VolumeRange,
+} from './byte-stream.ts';
 import type { RpcConnection } from './connection.ts';
 import type { CallOptions } from './pending-calls.ts';
 import type { PoolRef, VolumeRef } from './protocol/procedure.ts';
@@ -95,6 +104,23 @@ export function volumeCalls(rpc: RpcConnection) {
     /** The volume's bytes. A reader that is slow holds up every other call of this connection. */
     download(range: VolumeRange, options?: StepOptions): AsyncGenerator<Buffer, void, undefined> {
       return download(rpc, range, options);
+    },
+
+    /**
+     * As `upload`, with holes. A hole ends the file at its end, and what was in its place stays: it is only right where
+     * the file has no more.
+     */
+    uploadSparse(
+      range: VolumeRange,
+      source: AsyncIterable<Uint8Array | Hole> | Iterable<Uint8Array | Hole>,
+      options?: StepOptions,
+    ): Promise<void> {
+      return uploadSparse(rpc, range, source, options);
+    },
+
+    /** As `download`, with holes where nothing is stored. */
+    downloadSparse(range: VolumeRange, options?: StepOptions): AsyncGenerator<Extent, void, undefined> {
+      return downloadSparse(rpc, range, options);
     },
   };
 }

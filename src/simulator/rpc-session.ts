@@ -11,7 +11,7 @@ import {
   TYPE,
 } from '../libvirt/packet.ts';
 import { eventMessages, type RawEvent } from '../libvirt/protocol/event.ts';
-import { remoteError } from '../libvirt/protocol/procedure.ts';
+import { remoteError, streamHole } from '../libvirt/protocol/procedure.ts';
 import { type ProcedureName, procedureNamed, procedures, type ReplyOf } from '../libvirt/protocol.ts';
 import { type Codec, decode, nothing } from '../libvirt/xdr.ts';
 import { XdrError } from '../libvirt/xdr-reader.ts';
@@ -19,7 +19,7 @@ import type { Caller, OpenStream } from './calls/caller.ts';
 import { callNamed } from './calls.ts';
 import { CODES, internalError, LibvirtFailure } from './failure.ts';
 import type { Interception, SimulatedHost } from './host.ts';
-import type { SendPacket, StreamEnd } from './volume-stream.ts';
+import type { StreamEnd } from './volume-stream.ts';
 
 /** VIR_ERR_ERROR. */
 const LEVEL_ERROR = 2;
@@ -90,8 +90,12 @@ export class RpcSession implements Caller {
       return;
     }
     if (packet.program === PROGRAM.remote && packet.type === TYPE.stream) {
-      this.#streams.get(packet.serial)?.(packet.status, packet.body);
+      this.#streams.get(packet.serial)?.packet(packet.status, packet.body);
       if (packet.status !== STATUS.continue) this.#streams.delete(packet.serial);
+      return;
+    }
+    if (packet.program === PROGRAM.remote && packet.type === TYPE.streamHole) {
+      this.#streams.get(packet.serial)?.hole(decode(streamHole, packet.body).lengthBytes);
       return;
     }
     const name = NAMES.get(packet.procedure);
@@ -149,11 +153,15 @@ export class RpcSession implements Caller {
   }
 
   #startStream({ procedure, serial }: Packet, open: OpenStream): void {
-    const header = { program: PROGRAM.remote, type: TYPE.stream, procedure, serial };
-    const send: SendPacket = (status, body) => {
-      if (this.#stream.writable) this.#stream.write(encodePacket({ ...header, status }, unframed, body));
+    const client: StreamEnd = {
+      packet: (status, body) => this.#write({ type: TYPE.stream, procedure, serial, status }, unframed, body),
+      hole: (lengthBytes) =>
+        this.#write({ type: TYPE.streamHole, procedure, serial, status: STATUS.continue }, streamHole, {
+          lengthBytes,
+          flags: 0,
+        }),
     };
-    this.#streams.set(serial, open(send));
+    this.#streams.set(serial, open(client));
   }
 
   #fail({ procedure, serial }: Packet, failure: LibvirtFailure): void {

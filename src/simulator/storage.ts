@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { PoolRef, VolumeRef } from '../libvirt/protocol/procedure.ts';
 import { internalError, noPool, noVolume, operationFailed, systemError, wrongState } from './failure.ts';
+import { qcow2Head } from './qcow2-head.ts';
+import { SparseContent } from './sparse-content.ts';
 
 /** A file that holds a disk. */
 export interface DiskFile {
@@ -36,7 +38,7 @@ export class Storage {
   readonly #folders = new Set<string>();
   readonly #files = new Map<string, DiskFile>();
   /** What is in files that were uploaded. */
-  readonly #contents = new Map<string, Buffer>();
+  readonly #contents = new Map<string, SparseContent>();
   /** When files were last written to: seconds, with as many decimals as libvirt shows. */
   readonly #changes = new Map<string, string>();
   #writes = 0;
@@ -71,12 +73,17 @@ export class Storage {
     this.#onChange();
   }
 
-  /** What is in a file: what was uploaded, else nothing but zeros. */
-  content(path: string): Buffer {
-    return this.#contents.get(path) ?? Buffer.alloc(this.#files.get(path)?.physicalBytes ?? 0);
+  /** What is in a file: what was uploaded, else a hole, behind the header where it has one. */
+  content(path: string): SparseContent {
+    const known = this.#contents.get(path);
+    if (known !== undefined) return known;
+    const file = this.#files.get(path);
+    const content = new SparseContent(file?.physicalBytes);
+    if (file?.format === 'qcow2') content.write(0, qcow2Head(file));
+    return content;
   }
 
-  putContent(path: string, content: Buffer): void {
+  putContent(path: string, content: SparseContent): void {
     this.#contents.set(path, content);
   }
 

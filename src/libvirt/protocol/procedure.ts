@@ -1,4 +1,4 @@
-import { type Codec, int, optional, string, struct, uuid, type ValueOf } from '../xdr.ts';
+import { type Codec, int, optional, string, struct, uhyper, uint, uuid, type ValueOf } from '../xdr.ts';
 
 /** One remote procedure: its number in libvirt's remote_protocol.x, and the codecs of both directions. */
 export interface Procedure<A, R> {
@@ -25,6 +25,9 @@ export type VolumeRef = ValueOf<typeof volumeRef>;
 
 /** REMOTE_DOMAIN_LIST_MAX, REMOTE_STORAGE_POOL_LIST_MAX and REMOTE_STORAGE_VOL_LIST_MAX are all this. */
 export const LIST_MAX = 16_384;
+
+/** The body of a stream packet that stands for so many bytes of which nothing is stored. */
+export const streamHole = struct({ lengthBytes: uhyper, flags: uint });
 
 const network = struct({ name: string, uuid });
 

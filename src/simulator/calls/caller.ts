@@ -1,9 +1,9 @@
 import type { RawEvent } from '../../libvirt/protocol/event.ts';
 import type { SimulatedHost } from '../host.ts';
-import type { SendPacket, StreamEnd } from '../volume-stream.ts';
+import type { StreamEnd } from '../volume-stream.ts';
 
 /** Begins the daemon's end of a stream. */
-export type OpenStream = (send: SendPacket) => StreamEnd;
+export type OpenStream = (client: StreamEnd) => StreamEnd;
 
 /** Who calls: one connection to a host's libvirtd. */
 export interface Caller {

@@ -94,17 +94,17 @@ export const storageCalls: Calls = {
     return undefined;
   },
 
-  storageVolUpload(caller, { volume }) {
+  storageVolUpload(caller, range) {
     const { storage } = caller.host;
-    storage.volumeFile(volume);
-    caller.openStream((send) => receiveVolume(storage, volume, send));
+    storage.volumeFile(range.volume);
+    caller.openStream((client) => receiveVolume(storage, range, client));
     return undefined;
   },
 
-  storageVolDownload(caller, { volume }) {
+  storageVolDownload(caller, range) {
     const { storage } = caller.host;
-    storage.volumeFile(volume);
-    caller.openStream((send) => sendVolume(storage, volume, send));
+    storage.volumeFile(range.volume);
+    caller.openStream((client) => sendVolume(storage, range, client));
     return undefined;
   },
 
