@@ -23,6 +23,7 @@ export const ERRORS = {
   E_SSH_HOST_KEY: { reaction: 'retry', summary: "A host's SSH key is unknown, changed or revoked." },
   E_LIBVIRT_UNREACHABLE: { reaction: 'retry', summary: "SSH works but libvirt's socket cannot be reached." },
   E_LIBVIRT: { reaction: 'retry', summary: 'libvirt refused a call.' },
+  E_COPY: { reaction: 'retry', summary: 'A volume cannot be copied to another host.' },
   E_OUTCOME_UNKNOWN: { reaction: 'retry', summary: 'The connection broke while a step ran.' },
   E_POSTCONDITION: { reaction: 'retry', summary: 'A step ran and the host does not show its result.' },
   E_NOT_OURS: { reaction: 'retry', summary: 'A VM or volume of that name exists and is not ours.' },

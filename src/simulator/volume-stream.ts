@@ -29,11 +29,14 @@ export function receiveVolume(
   const endBytes = lengthBytes === 0 ? Number.POSITIVE_INFINITY : offsetBytes + lengthBytes;
   let at = offsetBytes;
   const change = (make: (content: SparseContent) => void) => {
+    const file = storage.file(path);
+    // The file is open: what is written after its name has gone is nobody's.
+    if (file === undefined) return;
     const content = storage.content(path);
     make(content);
     const { storedBytes, lengthBytes: length } = content;
     const sizes = { allocationBytes: storedBytes, physicalBytes: length, capacityBytes: length };
-    storage.putFile(path, { ...storage.volumeFile(volume).file, ...sizes });
+    storage.putFile(path, { ...file, ...sizes });
     storage.putContent(path, content);
   };
   return {

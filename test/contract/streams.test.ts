@@ -45,10 +45,28 @@ onEveryHost('sparse streams', (bench) => {
     await volumes.uploadSparse(from(volume), extents);
     expect(await sizes(volume)).toEqual({ allocationBytes: 1.5 * MIB, physicalBytes: 7.5 * MIB });
     expect(await layoutOf(volumes.downloadSparse(from(volume)))).toEqual([
-      ...['hole', MIB, 'data 1', MIB, 'hole', 3 * MIB, 'data 2', MIB / 2, 'hole', 2 * MIB],
+      'hole',
+      MIB,
+      'data 1',
+      MIB,
+      'hole',
+      3 * MIB,
+      'data 2',
+      MIB / 2,
+      'hole',
+      2 * MIB,
     ]);
     expect(await layoutOf(volumes.download(from(volume)))).toEqual([
-      ...['data 0', MIB, 'data 1', MIB, 'data 0', 3 * MIB, 'data 2', MIB / 2, 'data 0', 2 * MIB],
+      'data 0',
+      MIB,
+      'data 1',
+      MIB,
+      'data 0',
+      3 * MIB,
+      'data 2',
+      MIB / 2,
+      'data 0',
+      2 * MIB,
     ]);
   });
 
@@ -89,7 +107,16 @@ onEveryHost('sparse streams', (bench) => {
     await volumes.uploadSparse(from(volume, MIB), [filled(MIB, 2)]);
     await volumes.upload(from(volume, 4 * MIB), [filled(MIB, 3)]);
     expect(await layoutOf(volumes.downloadSparse(from(volume)))).toEqual([
-      ...['data 1', MIB, 'data 2', MIB, 'data 1', MIB, 'hole', MIB, 'data 3', MIB],
+      'data 1',
+      MIB,
+      'data 2',
+      MIB,
+      'data 1',
+      MIB,
+      'hole',
+      MIB,
+      'data 3',
+      MIB,
     ]);
   });
 
