@@ -19,6 +19,7 @@ import { createNames } from './names/names.ts';
 import { sshMachine } from './names/ssh-machine.ts';
 import { withNames } from './names/with-names.ts';
 import type { Clock, Hosts, Notes } from './ports.ts';
+import { createAskedGuests } from './reconcile/asked-guests.ts';
 import { createBuilder } from './reconcile/builder.ts';
 import type { OnProgress } from './reconcile/progress.ts';
 import type { Deps } from './reconcile/reconcile.ts';
@@ -76,6 +77,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     confirmations,
     restarts: createRestartLimiter(),
     retries: createRetryPacer(),
+    asked: createAskedGuests(),
     clock,
     build: createBuilder(buildContext(config)),
     concurrency: config.concurrency,

@@ -48,8 +48,11 @@ export interface Question {
 export interface Hosts {
   /** Asks every host, in parallel. Never throws for one host: it becomes Unknown. */
   observe(question: Question, signal: AbortSignal): Promise<ObservedState>;
-  /** Makes one change and checks that it is there. Safe to repeat. Once begun it is finished. */
-  apply(step: Step, onProgress: (message: string) => void): Promise<void>;
+  /**
+   * Makes one change and checks that it is there. Safe to repeat. Once begun it is finished, but for a wait for a guest:
+   * that ends with `WaitCutShort` once `superseded` is aborted.
+   */
+  apply(step: Step, onProgress: (message: string) => void, superseded?: AbortSignal): Promise<void>;
 }
 
 /** DHCP reservations and DNS names. */

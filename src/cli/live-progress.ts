@@ -56,5 +56,7 @@ function resultLine({ host, subject, kind, outcome, durationMs, error }: StepRes
   const seconds = `${(durationMs / 1000).toFixed(1)} s`;
   if (outcome === 'done')
     return `${colors.green('done')}    ${host}  ${kind} ${subject}  ${colors.dim(seconds)}`;
+  if (outcome === 'skipped')
+    return `${colors.dim('later')}   ${host}  ${kind} ${subject}  ${colors.dim(seconds)}`;
   return `${colors.red('failed')}  ${host}  ${kind} ${subject}  ${error?.code}: ${error?.message}`;
 }

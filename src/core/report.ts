@@ -19,7 +19,7 @@ export interface StepResult {
   readonly subject: string;
   readonly kind: StepKind;
   readonly reason: string;
-  /** `skipped`: not begun, because a step before it failed or a newer commit came. */
+  /** `skipped`: not begun, because a step before it failed or a newer commit came; or that one cut its wait for a guest short. */
   readonly outcome: StepOutcome;
   /** Of a skipped step: the id of the one that was not done. */
   readonly waitsFor?: string;

@@ -1,3 +1,4 @@
+import type { Asked } from './asked.ts';
 import type { DataDisk, ForcePolicy, Image, NewVm } from './desired.ts';
 import type { Mark, MarkedVolume, Retention } from './mark.ts';
 import type { Lease, NamesFiles } from './observed-names.ts';
@@ -49,6 +50,8 @@ export interface StartStep extends VmStepBase {
 interface EndsGuest {
   /** Whether a guest that does not shut down in time has its plug pulled. Absent: the config says so. */
   readonly force?: ForcePolicy;
+  /** What an earlier pass asked of it, before a newer commit cut it short. */
+  readonly asked?: Asked;
 }
 /** Asks the guest to shut down and waits; `force`, or the config, says what follows when it does not. */
 export interface StopStep extends VmStepBase, EndsGuest {
@@ -249,6 +252,11 @@ export function laneOf(step: Step): string {
 /** Names a step in its plan, for `after`: `start t01/web`. */
 export function stepId(step: Step): string {
   return `${step.kind} ${laneOf(step)}`;
+}
+
+/** Whether it shuts a guest down, and waits for that. */
+export function endsGuest(step: Step): step is StopStep | RestartStep | RemoveStep | RevertStep {
+  return endsRun(step) || step.kind === 'revert';
 }
 
 /** Whether what runs is over with such a step. */

@@ -8,6 +8,8 @@ export interface DomainEvents {
 export interface DomainWatch {
   /** Resolves when something has happened to the domain since the last call, or after so long: an event can be lost. */
   changed(timeoutMs: number): Promise<void>;
+  /** Has `changed` resolve as if something had happened. */
+  readonly wake: () => void;
   close(): void;
 }
 
@@ -37,6 +39,7 @@ export function createDomainEvents(): DomainEventHub {
           if (!news) await untilWoken(timeoutMs, (wakeUp) => (wake = wakeUp));
           news = false;
         },
+        wake: tell,
         close() {
           own.delete(tell);
           if (own.size === 0) watches.delete(uuid);

@@ -20,6 +20,8 @@ const POOL_REFRESH_MS = 5 * 60_000;
 /** Images are sent through this machine's network and processor. */
 const UPLOADS_AT_ONCE = 2;
 
+const NEVER = new AbortController().signal;
+
 /** Keeps one host connected. */
 export interface HostConnection {
   readonly name: string;
@@ -66,7 +68,7 @@ export function createHosts(options: HostsOptions): Hosts {
       return { hosts: new Map(seen.map((host) => [host.name, host])) };
     },
 
-    async apply(step, progress) {
+    async apply(step, progress, superseded = NEVER) {
       if (isNamesStep(step)) throw new TypeError(`${step.kind} is not for a KVM host`);
       const host = hosts.get(step.host);
       if (host === undefined)
@@ -76,7 +78,8 @@ export function createHosts(options: HostsOptions): Hosts {
         if (step.kind === 'create' || step.kind === 'restore')
           await options.inventory.expect(step.host, step.vm);
         const { defineInTurn } = host;
-        const context = { host: step.host, client: libvirt, facts, events, progress, defineInTurn, images };
+        const about = { host: step.host, facts, progress, superseded };
+        const context = { ...about, client: libvirt, events, defineInTurn, images };
         try {
           await applyStep({ ...context, ...options.settings }, step);
         } finally {

@@ -1,15 +1,22 @@
+import { WaitCutShort } from '../core/asked.ts';
 import { orderSteps } from '../core/order-steps.ts';
 import type { StepOutcome, StepResult } from '../core/report.ts';
 import { type Step, stepId, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import type { Hosts } from '../ports.ts';
+import type { AskedGuests } from './asked-guests.ts';
 import type { OnProgress } from './progress.ts';
 import { type Concurrency, createSlots, type Slots } from './slots.ts';
+import { whenSuperseded } from './superseded.ts';
 
 export interface ApplyOptions {
   readonly concurrency: Concurrency;
-  /** Aborted: steps that are not begun are skipped; a step that is begun is finished. */
+  /**
+   * Aborted: steps that are not begun are skipped; a step that is begun is finished. Where that is for a newer commit, one
+   * that waits for a guest is skipped too, and goes on in the next pass.
+   */
   readonly signal: AbortSignal;
+  readonly asked: AskedGuests;
   readonly onProgress: OnProgress;
 }
 
@@ -24,10 +31,11 @@ export async function applyAll(
   options: ApplyOptions,
 ): Promise<StepResult[]> {
   const slots = createSlots(options.concurrency);
+  const superseded = whenSuperseded(options.signal);
   const results = new Map<Step, Promise<StepResult>>();
   for (const { step, before } of orderSteps(steps)) {
     const earlier = before.map((other) => outcomeOf(other, results.get(other)));
-    results.set(step, applyAfter(earlier, step, { hosts, slots, options }));
+    results.set(step, applyAfter(earlier, step, { hosts, slots, superseded, options }));
   }
   return Promise.all(steps.flatMap((step) => results.get(step) ?? []));
 }
@@ -35,6 +43,7 @@ export async function applyAll(
 interface Run {
   readonly hosts: Hosts;
   readonly slots: Slots;
+  readonly superseded: AbortSignal;
   readonly options: ApplyOptions;
 }
 
@@ -47,17 +56,19 @@ async function outcomeOf(step: Step, result: Promise<StepResult> | undefined): P
 async function applyAfter(
   earlier: readonly Promise<string | undefined>[],
   step: Step,
-  { hosts, slots, options }: Run,
+  run: Run,
 ): Promise<StepResult> {
+  const { slots, options } = run;
   const missing = (await Promise.all(earlier)).find((id) => id !== undefined);
   if (missing !== undefined) return { ...skipped(step), waitsFor: missing };
-  const isNext = earlier.length > 0;
-  return slots.run(step.host, { isNext }, async () =>
-    options.signal.aborted ? skipped(step) : applyOne(hosts, step, options),
-  );
+  const work = async () => (options.signal.aborted ? skipped(step) : applyOne(step, run));
+  // It has had its place before, and only waits: others need not wait for that.
+  if ('asked' in step) return work();
+  return slots.run(step.host, { isNext: earlier.length > 0 }, work);
 }
 
-async function applyOne(hosts: Hosts, step: Step, { onProgress }: ApplyOptions): Promise<StepResult> {
+async function applyOne(step: Step, { hosts, superseded, options }: Run): Promise<StepResult> {
+  const { onProgress, asked } = options;
   const began = performance.now();
   const result = (outcome: StepOutcome): StepResult => ({
     ...named(step),
@@ -66,11 +77,19 @@ async function applyOne(hosts: Hosts, step: Step, { onProgress }: ApplyOptions):
   });
   onProgress({ kind: 'step-begun', step });
   try {
-    await hosts.apply(step, (message) => onProgress({ kind: 'step-progress', step, message }));
+    await hosts.apply(step, (message) => onProgress({ kind: 'step-progress', step, message }), superseded);
+    asked.over(step);
     const done = result('done');
     onProgress({ kind: 'step-ended', step, result: done });
     return done;
   } catch (error) {
+    if (error instanceof WaitCutShort) {
+      if (error.asked !== undefined) asked.cutShort(step, error.asked);
+      const later = result('skipped');
+      onProgress({ kind: 'step-ended', step, result: later });
+      return later;
+    }
+    asked.over(step);
     const code = error instanceof OperatorError ? error.code : 'E_UNEXPECTED';
     const failed = { ...result('failed'), error: { code, message: errorMessage(error) } };
     onProgress({ kind: 'step-ended', step, result: failed, error });

@@ -17,7 +17,8 @@ export function logProgress(log: Logger): OnProgress {
         const { outcome, durationMs } = event.result;
         if (outcome === 'failed')
           return log.warn({ ...named(event.step), durationMs, err: event.error }, 'step failed');
-        return log.info({ ...named(event.step), durationMs }, 'applied');
+        const told = outcome === 'done' ? 'applied' : 'waits no longer, as a newer commit is there';
+        return log.info({ ...named(event.step), durationMs }, told);
       }
       case 'recorded':
         return logReport(log, event.report, event.news);

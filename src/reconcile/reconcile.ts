@@ -6,6 +6,7 @@ import { type ObservedState, volumeKey } from '../core/observed.ts';
 import type { Report } from '../core/report.ts';
 import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
 import { applyAll } from './apply-all.ts';
+import type { AskedGuests } from './asked-guests.ts';
 import type { Builder } from './builder.ts';
 import type { OnProgress } from './progress.ts';
 import { record, recordSkippedCommits } from './record.ts';
@@ -30,6 +31,7 @@ export interface Deps {
   readonly confirmations: Confirmations;
   readonly restarts: RestartLimiter;
   readonly retries: RetryPacer;
+  readonly asked: AskedGuests;
   readonly clock: Clock;
   readonly build: Builder;
   readonly concurrency: Concurrency;
@@ -151,11 +153,11 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   if (!accepted) await deps.source.accept(revision.sha);
 
   const now = deps.clock.now();
-  const roomy = holdForCapacity(plan, shortages);
+  const roomy = holdForCapacity(deps.asked.resume(plan), shortages);
   const todo = deps.retries.limit(deps.restarts.limit(roomy, now), revision.sha, now);
   deps.onProgress({ kind: 'planned', cluster: desired.cluster, revision, plan: todo });
-  const { concurrency, onProgress } = deps;
-  const steps = await applyAll(deps.hosts, todo.steps, { concurrency, onProgress, signal });
+  const { concurrency, onProgress, asked } = deps;
+  const steps = await applyAll(deps.hosts, todo.steps, { concurrency, onProgress, asked, signal });
   const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');
   deps.restarts.remember(made, deps.clock.now());
   deps.retries.remember(revision.sha, steps, deps.clock.now());

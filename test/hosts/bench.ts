@@ -39,7 +39,7 @@ export interface Bench {
   libvirt(): Promise<Libvirt>;
   observe(desired?: DesiredState): Promise<KnownHost>;
   plan(desired: DesiredState, now?: Date): Promise<Plan>;
-  apply(steps: readonly Step[]): Promise<void>;
+  apply(steps: readonly Step[], superseded?: AbortSignal): Promise<void>;
   /** Observes, plans and applies until nothing is left to do; the plans' steps as `create web`. */
   converge(desired: DesiredState, now?: Date): Promise<string[]>;
 }
@@ -99,7 +99,7 @@ export function useBench(options: BenchOptions = {}): Bench {
     libvirt: () => bench().libvirt(),
     observe: (desired) => bench().observe(desired),
     plan: (desired, now) => bench().plan(desired, now),
-    apply: (steps) => bench().apply(steps),
+    apply: (steps, superseded) => bench().apply(steps, superseded),
     converge: (desired, now) => bench().converge(desired, now),
   };
 }
@@ -155,8 +155,8 @@ function benchOf({ simulator, hosts, libvirt }: Pick<Bench, 'simulator' | 'hosts
       return host;
     },
     plan: async (desired, now = NOW) => plan(desired, await look(desired), { now, commit: COMMIT }),
-    async apply(steps) {
-      for (const step of steps) await hosts.apply(step, () => undefined);
+    async apply(steps, superseded) {
+      for (const step of steps) await hosts.apply(step, () => undefined, superseded);
     },
     async converge(desired, now = NOW) {
       const done: string[] = [];

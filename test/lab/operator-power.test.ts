@@ -140,13 +140,24 @@ describe.skipIf(!labAvailable().ok)(
       await boots('db', 3);
     });
 
-    it('5: keeps a guest running that shuts down by nothing, says so, and pulls its plug where git allows it', async () => {
+    it('5: keeps a guest running that shuts down by nothing, keeps no newer commit waiting for it, says so, and pulls its plug where git allows it', async () => {
       const { applied, noteOf, remote, lab } = site();
-      await lab.host('t02').virsh('start', 'mule');
+      const t02 = lab.host('t02');
+      await t02.virsh('start', 'mule');
       await boots('mule', 1);
       const before = await runId('mule');
       declareAll(remote, { mule: { power: 'on', restart: 'allowed', force: 'never', vcpus: 2 } });
-      const sha = await remote.push('Restart the mule');
+      const older = await remote.push('Restart the mule');
+      const isResized = async () => /^2\s/.test(await t02.virsh('vcpucount', 'mule', '--config', '--active'));
+      await waitFor('the restart, which comes next', isResized, SOON);
+      declareAll(remote, { db: { hostname: 'store.demo.internal' } });
+      const sha = await remote.push('Another name for db');
+      const isDescribed = async () => (await t02.virsh('desc', 'db', '--title')).includes('store');
+      // Half of the time that the mule has.
+      await waitFor('the newer commit to be applied', isDescribed, { timeoutMs: 10_000 });
+      expect((await noteOf(older, ({ summary }) => summary.status === 'superseded')).text).toContain(
+        `by ${sha.slice(0, 12)}`,
+      );
       const { text } = await noteOf(sha, ({ summary }) => summary.status === 'partial' && summary.failed > 0);
       expect(text).toMatch(
         /^ {2}failed restart of mule on t02: E_TIMEOUT mule on t02 did not shut down within 20 s\. It runs on, as force is never/m,

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { WaitCutShort } from '../../src/core/asked.ts';
 import { type Step, subjectOf, type VmStep } from '../../src/core/step.ts';
 import { OperatorError } from '../../src/errors.ts';
 import type { Hosts } from '../../src/ports.ts';
 import { applyAll } from '../../src/reconcile/apply-all.ts';
+import { createAskedGuests } from '../../src/reconcile/asked-guests.ts';
 import type { ProgressEvent } from '../../src/reconcile/progress.ts';
+import { Superseded } from '../../src/reconcile/superseded.ts';
 
 function step(kind: 'start' | 'stop', vm: string, host = 'a', after?: readonly string[]): VmStep {
   const order = after === undefined ? {} : { after };
@@ -11,7 +14,7 @@ function step(kind: 'start' | 'stop', vm: string, host = 'a', after?: readonly s
 }
 
 interface Run {
-  readonly apply?: (step: Step) => void | Promise<void>;
+  readonly apply?: (step: Step, superseded: AbortSignal | undefined) => void | Promise<void>;
   readonly vmsPerHost?: number;
   readonly hosts?: number;
   readonly signal?: AbortSignal;
@@ -22,21 +25,24 @@ async function run(
   { apply = () => {}, vmsPerHost = 2, hosts = 2, signal }: Run = {},
 ) {
   const events: ProgressEvent[] = [];
+  const asked = createAskedGuests();
   const world: Hosts = {
     observe: async () => ({ hosts: new Map() }),
-    apply: async (one, onProgress) => {
+    apply: async (one, onProgress, superseded) => {
       onProgress('working');
-      await apply(one);
+      await apply(one, superseded);
     },
   };
   const results = await applyAll(world, steps, {
     concurrency: { hosts, vmsPerHost },
+    asked,
     signal: signal ?? new AbortController().signal,
     onProgress: (event) => events.push(event),
   });
   return {
     results,
     events,
+    resume: (more: readonly Step[]) => asked.resume({ steps: more, held: [] }).steps,
     words: results.map(({ kind, subject, outcome }) => `${kind} ${subject} ${outcome}`),
   };
 }
@@ -114,6 +120,62 @@ describe('applyAll', () => {
       vmsPerHost: 1,
     });
     expect(words).toEqual(['stop a done', 'start a skipped', 'start b skipped']);
+  });
+
+  const ASKED = { run: 7, firstMs: 1, lastMs: 2, times: 1 };
+  const untilSuperseded = (signal: AbortSignal | undefined) =>
+    new Promise<void>((_, reject) => {
+      signal?.addEventListener('abort', () => reject(new WaitCutShort(ASKED)));
+    });
+
+  it('lets a step go that waits for a guest when a newer commit comes, and remembers what was asked', async () => {
+    const stop = new AbortController();
+    const { words, resume, events } = await run(
+      [step('stop', 'a'), step('start', 'a'), step('stop', 'b'), step('start', 'c')],
+      {
+        apply: async (one, superseded) => {
+          if (subjectOf(one) !== 'a') return stop.abort(new Superseded('next'));
+          await untilSuperseded(superseded);
+        },
+        signal: stop.signal,
+      },
+    );
+    expect(words).toEqual(['stop a skipped', 'start a skipped', 'stop b done', 'start c skipped']);
+    expect(events.filter(({ kind }) => kind === 'step-ended')).toHaveLength(2);
+    expect(resume([step('stop', 'a'), step('stop', 'b')])).toEqual([
+      { ...step('stop', 'a'), asked: ASKED },
+      step('stop', 'b'),
+    ]);
+  });
+
+  it('finishes a step that waits for a guest when the operator stops: nobody would go on with it', async () => {
+    const stop = new AbortController();
+    const { words } = await run([step('stop', 'a')], {
+      apply: async (_, superseded) => {
+        stop.abort(new Error('the operator is stopping'));
+        if (superseded?.aborted) throw new WaitCutShort(ASKED);
+      },
+      signal: stop.signal,
+    });
+    expect(words).toEqual(['stop a done']);
+  });
+
+  it('gives a step no place that only goes on waiting: it holds up nobody', async () => {
+    const seen: string[] = [];
+    let end = () => {};
+    const gone = new Promise<void>((resolve) => (end = resolve));
+    const base = { host: 'a', cluster: 'lab', reason: 'test' };
+    const stop: Step = { ...base, vm: 'deaf', uuid: 'uuid-deaf', kind: 'stop', asked: ASKED };
+    await run([stop, step('start', 'web')], {
+      apply: async (one) => {
+        if (one.kind === 'stop') await gone;
+        seen.push(`${one.kind} ${subjectOf(one)}`);
+        end();
+      },
+      vmsPerHost: 1,
+      hosts: 1,
+    });
+    expect(seen).toEqual(['start web', 'stop deaf']);
   });
 
   it('tells of each step that it begins, how it goes on, and how it ends', async () => {

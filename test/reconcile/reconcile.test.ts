@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { WaitCutShort } from '../../src/core/asked.ts';
 import type { Report } from '../../src/core/report.ts';
 import { specHash } from '../../src/core/spec-hash.ts';
-import { subjectOf } from '../../src/core/step.ts';
+import { type Step, subjectOf } from '../../src/core/step.ts';
 import { OperatorError } from '../../src/errors.ts';
+import { createAskedGuests } from '../../src/reconcile/asked-guests.ts';
 import { type PassRequest, reconcile } from '../../src/reconcile/reconcile.ts';
 import { createRestartLimiter } from '../../src/reconcile/restart-limiter.ts';
 import { createRetryPacer } from '../../src/reconcile/retry-pacer.ts';
@@ -49,6 +51,7 @@ function world() {
     },
     restarts: createRestartLimiter(),
     retries: createRetryPacer(),
+    asked: createAskedGuests(),
     clock: { now: () => now },
     build: source.build,
     concurrency: { hosts: 4, vmsPerHost: 2 },
@@ -324,6 +327,34 @@ describe('a newer commit', () => {
     expect(report).toMatchObject({ status: 'superseded', supersededBy: B });
     expect(hosts.applied).toEqual(['create web on a']);
     expect(notes.texts.get(A)).toMatch(/^superseded/);
+  });
+
+  it('does not wait for a guest that does not stop, which is waited for by the next pass from where this one stopped', async () => {
+    const { source, hosts, notes, pass } = world();
+    const asked = { run: 3, firstMs: 10, lastMs: 20, times: 2 };
+    const abort = new AbortController();
+    const seen: Step[] = [];
+    const off = { ...web, power: 'off' as const };
+    source.commit(A, desiredState([web]));
+    await pass();
+    source.commit(B, desiredState([off]));
+    hosts.beforeStep = (step) => {
+      seen.push(step);
+      abort.abort(new Superseded('cccc'));
+      throw new WaitCutShort(asked);
+    };
+    expect(await pass({ signal: abort.signal })).toMatchObject({
+      status: 'superseded',
+      steps: [{ kind: 'stop', outcome: 'skipped' }],
+    });
+    expect(notes.texts.get(B)).toMatch(/^superseded/);
+    source.commit('cccc', desiredState([off, db]));
+    hosts.beforeStep = (step) => void seen.push(step);
+    expect((await pass()).status).toBe('applied');
+    expect(seen.filter(({ kind }) => kind === 'stop')).toMatchObject([
+      { kind: 'stop' },
+      { kind: 'stop', asked },
+    ]);
   });
 
   it('that comes while the hosts are asked is no failure of the older one', async () => {

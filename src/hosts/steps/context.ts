@@ -48,6 +48,8 @@ export interface StepContext {
   /** The bytes of a VM's seed. E_SECRET where a secret of it cannot be had. */
   readonly seedImage: (order: SeedOrder) => Promise<Buffer>;
   readonly guests: Guests;
+  /** Aborted: a newer commit is there. Nothing waits for a guest any longer: see `WaitCutShort`. */
+  readonly superseded: AbortSignal;
   /** What is being done now, in a few words. */
   readonly progress: (message: string) => void;
 }

@@ -1,3 +1,4 @@
+import { type Asked, WaitCutShort } from '../../core/asked.ts';
 import { agentIsConnected } from '../../core/domain-definition.ts';
 import type { RemoveStep, RestartStep, RevertStep, StopStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
@@ -27,10 +28,12 @@ export type EndingStep = StopStep | RemoveStep | RestartStep | RevertStep;
  * its agent where that is there, else, and every other time, by the power button.
  */
 export async function shutDown(context: StepContext, step: EndingStep, domain: DomainRef): Promise<void> {
-  const { client, events, shutdownTimeoutMs } = context;
+  const { client, events, superseded } = context;
   const watch = events.watch(step.uuid);
-  const deadline = performance.now() + shutdownTimeoutMs;
-  let [requests, askAt, deafSince] = [0, 0, Number.POSITIVE_INFINITY];
+  superseded.addEventListener('abort', watch.wake);
+  let asked = askedBefore(step, domain);
+  const deadline = asked.firstMs + context.shutdownTimeoutMs;
+  let deafSince = Number.POSITIVE_INFINITY;
   try {
     for (;;) {
       const { state } = await client.domains.state(domain);
@@ -39,17 +42,27 @@ export async function shutDown(context: StepContext, step: EndingStep, domain: D
       deafSince = state in DEAF ? Math.min(deafSince, now) : Number.POSITIVE_INFINITY;
       const limit = Math.min(deadline, deafSince + DEAF_GRACE_MS);
       if (now >= limit) return await atItsLimit(context, step, { domain, state });
-      if (now >= askAt && !(state in DEAF)) {
-        await ask(context, domain, requests++);
-        askAt = now + ASK_EVERY_MS;
+      if (now >= asked.lastMs + ASK_EVERY_MS && !(state in DEAF)) {
+        await ask(context, domain, asked.times);
+        asked = { ...asked, lastMs: now, times: asked.times + 1 };
       }
-      await watch.changed(
-        Math.max(1, Math.min(LOOK_EVERY_MS, limit - now, askAt > now ? askAt - now : Infinity)),
-      );
+      if (superseded.aborted) throw new WaitCutShort(asked);
+      await watch.changed(waitMs({ now, limit, askAt: asked.lastMs + ASK_EVERY_MS }));
     }
   } finally {
+    superseded.removeEventListener('abort', watch.wake);
     watch.close();
   }
+}
+
+/** Goes on where a pass that was cut short stopped: with its deadline, and without asking again at once. */
+function askedBefore({ asked }: EndingStep, { id: run }: DomainRef): Asked {
+  if (asked?.run === run) return asked;
+  return { run, firstMs: performance.now(), lastMs: Number.NEGATIVE_INFINITY, times: 0 };
+}
+
+function waitMs({ now, limit, askAt }: Readonly<Record<'now' | 'limit' | 'askAt', number>>): number {
+  return Math.max(1, Math.min(LOOK_EVERY_MS, limit - now, askAt > now ? askAt - now : Infinity));
 }
 
 async function ask(context: StepContext, domain: DomainRef, earlier: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { WaitCutShort } from '../../../src/core/asked.ts';
 import { MARK_NAMESPACE } from '../../../src/core/mark.ts';
 import type { Step } from '../../../src/core/step.ts';
 import { CLUSTER, desiredState, desiredVm, mark } from '../../builders.ts';
@@ -148,6 +149,72 @@ describe('shutting down', () => {
     bench.host.ignoreShutdown('web');
     await bench.apply([{ ...stop, force: 'allowed' }]);
     expect(bench.host.isRunning('web')).toBe(false);
+  });
+});
+
+describe('a guest that does not stop, when a newer commit comes', () => {
+  const waiting = useBench({ settings: { shutdownTimeoutMs: 2000, force: 'allowed' } });
+  const superseded = AbortSignal.abort(new Error('a newer commit'));
+
+  /** What is thrown by a step that is cut short as soon as it waits. */
+  async function cutShort(step: Step): Promise<WaitCutShort> {
+    const error: unknown = await waiting.apply([step], superseded).catch((thrown: unknown) => thrown);
+    if (error instanceof WaitCutShort) return error;
+    throw new Error(`not cut short: ${String(error)}`);
+  }
+
+  beforeEach(async () => {
+    await waiting.converge(desiredState([desiredVm()]));
+    waiting.host.ignoreShutdown('web');
+  });
+
+  it.each(['stop', 'remove', 'restart'] as const)('%s asks it, and leaves it at that', async (kind) => {
+    const { run = 0 } = ours(await waiting.observe());
+    const step = { stop, remove, restart: { ...base, kind: 'restart', run } as const }[kind];
+    expect((await cutShort(step)).asked).toMatchObject({ run, times: 1 });
+    expect(ours(await waiting.observe())).toMatchObject({ run, power: 'running', mark: { state: 'ready' } });
+  });
+
+  it('is not asked again at once, and has its plug pulled when that was due', async () => {
+    const asks = vi.spyOn(waiting.host.domains, 'shutdown');
+    try {
+      const { asked } = await cutShort(stop);
+      if (asked === undefined) throw new Error('nothing was remembered');
+      const again = await cutShort({ ...stop, asked });
+      expect(again.asked).toEqual(asked);
+      expect(waiting.host.isRunning('web')).toBe(true);
+      // As if the two seconds were over, but for an instant.
+      const old = performance.now() - 1900;
+      const began = performance.now();
+      await waiting.apply([{ ...stop, asked: { ...asked, firstMs: old } }]);
+      expect(performance.now() - began).toBeLessThan(1000);
+      expect(waiting.host.isRunning('web')).toBe(false);
+      expect(asks).toHaveBeenCalledTimes(1);
+    } finally {
+      asks.mockRestore();
+    }
+  });
+
+  it('is given its whole time where it was started anew since it was asked', async () => {
+    const { asked } = await cutShort(stop);
+    if (asked === undefined) throw new Error('nothing was remembered');
+    const { domains } = await waiting.libvirt();
+    await domains.destroy(await domains.byName('web'));
+    await domains.start(await domains.byName('web'));
+    waiting.host.ignoreShutdown('web');
+    const late = { ...asked, firstMs: performance.now() - 60_000 };
+    expect((await cutShort({ ...stop, asked: late })).asked).toMatchObject({ times: 1 });
+    expect(waiting.host.isRunning('web')).toBe(true);
+  });
+
+  it('is no longer waited for the moment that the commit comes', async () => {
+    const newer = new AbortController();
+    const ended = waiting.apply([stop], newer.signal).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(waiting.host.isRunning('web')).toBe(true));
+    const began = performance.now();
+    newer.abort();
+    expect(await ended).toBeInstanceOf(WaitCutShort);
+    expect(performance.now() - began).toBeLessThan(500);
   });
 });
 
