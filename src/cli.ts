@@ -49,6 +49,18 @@ command(
 command('plan', 'show what would be done, and do nothing', 'kvm-gitops plan --revision main~1')
   .argument('[dir]', 'plan the files of this folder instead of a commit')
   .option('--revision <rev>', 'plan this commit of the branch instead of its newest')
+  .option('--base <branch>', 'plan what --head would be once it is merged into this branch')
+  .option('--head <branch>', 'a branch, a ref by its full name, or a commit, as in a pull request')
+  .option('--repository <dir>', 'take both from this repository instead of the remote')
+  .option('--offline', 'ask no host: only check what the merge says')
+  .addOption(
+    new Option('--format <format>', 'how it is shown').choices(['text', 'markdown', 'json']).default('text'),
+  )
+  .option(
+    '--link-base <url>',
+    'markdown: where the files are shown, as https://git.example.com/vms/blob/main',
+  )
+  .option('--max-bytes <count>', 'markdown: how long it may be', '60000')
   .addOption(json)
   .action(
     exiting(async (dir: string | undefined, _: unknown, self: Command) =>

@@ -1,73 +1,97 @@
-import { type Assessment, refusals } from '../core/assess.ts';
-import { formatIssue, type Issue } from '../core/issue.ts';
-import { type Step, stepId, subjectOf } from '../core/step.ts';
-import { assessNow, type Judged } from './assess-now.ts';
+import { type Config, environment, findConfig, loadConfig } from '../config.ts';
+import { buildDesired } from '../core/build-desired.ts';
+import { formatIssue } from '../core/issue.ts';
+import { type Merge, type MergeNames, mergeOfRepository } from '../git/merge.ts';
+import { DEFAULT_LIMITS } from '../git/selection.ts';
+import { createLogger } from '../log.ts';
+import { buildContext, openMirror } from '../operator.ts';
+import { assessNow } from './assess-now.ts';
 import { colors } from './colors.ts';
-import { type GlobalOptions, print, printJson } from './options.ts';
+import { print, printJson } from './options.ts';
+import { planJson } from './plan-json.ts';
+import { planMarkdown } from './plan-markdown.ts';
+import { planMerge } from './plan-merge.ts';
+import { linkBaseOf, maxBytesOf, mergeNames, type PlanOptions } from './plan-options.ts';
+import { exitCodeOf, notKnown, type PlanResult, planResult } from './plan-result.ts';
 import { planText } from './plan-text.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 
-interface PlanOptions extends GlobalOptions {
-  readonly revision?: string;
+/** Shows what a pass would do, now or once a branch is merged. Exit code 2: it would do something. */
+export async function plan(dir: string | undefined, options: PlanOptions): Promise<number> {
+  const names = mergeNames(dir, options);
+  const markdown = { linkBase: linkBaseOf(options), maxBytes: maxBytesOf(options) };
+  const path = findConfig(options.config);
+  const config = path === undefined ? undefined : loadConfig(path);
+  const result = options.offline
+    ? await planOffline(names, config, options)
+    : await planLive(dir, names, options);
+  const format = options.json ? 'json' : (options.format ?? 'text');
+  if (format === 'json') printJson(planJson(result));
+  else if (format === 'text') printPlan(result);
+  else print(planMarkdown(result, { ...markdown, folder: config?.git.path ?? '' }).trimEnd());
+  return exitCodeOf(result);
 }
 
-/** Shows what a pass would do. Exit code 2: it would do something. */
-export function plan(dir: string | undefined, options: PlanOptions): Promise<number> {
-  return withOperator(options, async ({ operator }) => {
-    const judged = await assessNow(operator, { dir, revision: options.revision }, abortOnSignals());
-    const issues = judged.ok ? refusals(judged.assessment, judged.desired, judged.observed) : judged.issues;
-    if (options.json) printJson(planJson(judged, issues));
-    else printPlan(judged, issues);
-    if (!judged.ok || issues.length > 0) return 1;
-    const { steps, held } = judged.assessment.plan;
-    return steps.length > 0 || held.length > 0 ? 2 : 0;
+function planLive(
+  dir: string | undefined,
+  names: MergeNames | undefined,
+  options: PlanOptions,
+): Promise<PlanResult> {
+  return withOperator(options, async ({ config, operator }) => {
+    const signal = abortOnSignals();
+    if (names === undefined)
+      return planResult(await assessNow(operator, { dir, revision: options.revision }, signal));
+    const merge =
+      options.repository === undefined
+        ? await operator.mirror.merge(names, signal)
+        : await mergeHere(options.repository, names, config, signal);
+    return planMerge({ names, merge, build: operator.deps.build, live: operator.deps }, signal);
   });
 }
 
-function printPlan(judged: Judged, issues: readonly Issue[]): void {
-  print(`${colors.bold('plan')} ${judged.title}\n`);
-  if (judged.ok) print(planText({ ...judged.assessment, observed: judged.observed }, colors));
-  if (judged.ok)
-    for (const warning of [...judged.assessment.warnings, ...notKnown(judged.assessment)])
+/** Needs no operator.yaml where the repository is at hand: the hosts are then those of cluster.yaml. */
+async function planOffline(
+  names: MergeNames | undefined,
+  known: Config | undefined,
+  { repository, config: path }: PlanOptions,
+): Promise<PlanResult> {
+  if (names === undefined) throw new Error('an offline plan has names');
+  const signal = abortOnSignals();
+  const config = repository === undefined ? (known ?? loadConfig(path)) : known;
+  const context = config === undefined ? {} : buildContext(config);
+  const merge =
+    repository === undefined && config !== undefined
+      ? await openMirror(config, createLogger({ level: 'warn' })).merge(names, signal)
+      : await mergeHere(repository ?? '.', names, config, signal);
+  return planMerge({ names, merge, build: ({ files }) => buildDesired(files, context) }, signal);
+}
+
+function mergeHere(
+  dir: string,
+  names: MergeNames,
+  config: Config | undefined,
+  signal: AbortSignal,
+): Promise<Merge> {
+  const scope = { folder: config?.git.path ?? '', limits: DEFAULT_LIMITS };
+  return mergeOfRepository({ dir, env: environment(), scope }, names, signal);
+}
+
+function printPlan({ title, issues, planned, merge }: PlanResult): void {
+  print(`${colors.bold('plan')} ${title}\n`);
+  if (planned !== undefined) {
+    const { observed, assessment } = planned;
+    print(planText({ ...assessment, observed }, colors));
+    for (const warning of [...assessment.warnings, ...notKnown(assessment)])
       print(colors.yellow(`warning: ${warning}`));
+  }
+  for (const note of merge?.notes ?? []) print(colors.yellow(`to look at: ${note}`));
+  if (merge?.offline !== undefined) {
+    const { vms, added, removed, moved, changed } = merge.offline;
+    for (const [what, list] of Object.entries({ added, removed, moved, changed }))
+      if (list.length > 0) print(`${what}: ${list.join(', ')}`);
+    print(`${colors.green('valid')}: ${vms} VMs; no host was asked`);
+  }
   if (issues.length === 0) return;
   print(colors.red('\nthis commit would be refused:'));
   for (const issue of issues) print(`  ${formatIssue(issue)}`);
-}
-
-/** What capacity could not be checked against. */
-function notKnown({ capacity }: Assessment): string[] {
-  return capacity.flatMap(({ host, unknown }) => unknown.map((sentence) => `host ${host}: ${sentence}`));
-}
-
-function planJson(judged: Judged, issues: readonly Issue[]): unknown {
-  if (!judged.ok) return { v: 1, accepted: false, issues };
-  const { pendingRestart } = judged.assessment;
-  const { steps, held, confirmation } = judged.assessment.plan;
-  const unknown = [...judged.observed.hosts.values()].filter((host) => host.kind === 'unknown');
-  return {
-    v: 1,
-    accepted: issues.length === 0,
-    issues,
-    steps: steps.map(stepJson),
-    held,
-    pendingRestart,
-    confirmation,
-    notKnown: notKnown(judged.assessment),
-    unknownHosts: unknown.map(({ name, reason }) => ({ host: name, reason })),
-    ...(judged.observed.names?.kind === 'unknown' && { unknownNames: judged.observed.names.reason }),
-  };
-}
-
-/** What is shown of a step: never the whole, which may hold what only the host is to know. */
-function stepJson(step: Step) {
-  const { kind, host, reason, after } = step;
-  return {
-    id: stepId(step),
-    kind,
-    host,
-    subject: subjectOf(step),
-    reason,
-    ...(after !== undefined && { after }),
-  };
 }

@@ -3,6 +3,7 @@ import { OperatorError } from '../errors.ts';
 import type { Snapshot, Source } from '../ports.ts';
 import { asGitFailure, mirrorError } from './failures.ts';
 import type { Git, GitFailure } from './git.ts';
+import { type Merge, type MergeNames, mergeOfRemote } from './merge.ts';
 import { fetchLatest } from './mirror-fetch.ts';
 import {
   createState,
@@ -24,6 +25,8 @@ export interface Mirror extends Source {
   readonly remote: Remote;
   /** The snapshot of a revision by name, as `git rev-parse` takes it. E_USAGE where there is none. */
   read(name: string, signal?: AbortSignal): Promise<Snapshot>;
+  /** A branch merged with its base in memory, both as the remote has them now; the mirror stays as it is. */
+  merge(names: MergeNames, signal: AbortSignal): Promise<Merge>;
   /** The mirror itself, opened. */
   git(): Promise<Git>;
   /** E_GIT_REMOTE for what git said of the remote. */
@@ -50,6 +53,7 @@ export function createMirror(settings: MirrorSettings): Mirror {
     unlock: (failure) => unlock(state, failure),
     fetch: (signal) => guarded(fetchLatest(state, signal)),
     read: (name, signal) => guarded(readNamed(state, name, signal)),
+    merge: (names, signal) => guarded(mergeOfRemote(state, names, signal)),
     accepted: () => guarded(readInForce(state)),
     accept: async (sha) => guarded(accept(state, checkSha(sha))),
     between: async (from, to) => guarded(listBetween(state, checkSha(from), checkSha(to))),

@@ -1,0 +1,156 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Revision } from '../core/report.ts';
+import { OperatorError } from '../errors.ts';
+import type { Snapshot } from '../ports.ts';
+import { type Environment, prepareEnvironment } from './environment.ts';
+import { asGitFailure, ownWords } from './failures.ts';
+import { createGit, FETCH_OPTIONS, type Git } from './git.ts';
+import { explain, type MirrorState, open } from './mirror-state.ts';
+import { checkBranch } from './remote.ts';
+import { gitFolder, withScratch } from './scratch.ts';
+import { readRevision, readSnapshot, type Scope } from './snapshot.ts';
+
+/** What a branch would be once it is merged. */
+export interface Merge {
+  readonly base: Snapshot;
+  readonly head: Revision;
+  /** The head's revision with the id of the merged tree, and the files of both. Absent: the two are in each other's way. */
+  readonly merged?: Snapshot;
+  /** Files that both have changed, where git cannot tell what is right. */
+  readonly conflicts: readonly string[];
+}
+
+export interface MergeNames {
+  readonly base: string;
+  readonly head: string;
+}
+
+const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+const BASE = 'refs/plan/base';
+const HEAD = 'refs/plan/head';
+
+/** Fetches two branches of the remote (or refs, or commits by their full id) and merges them in memory. */
+export async function mergeOfRemote(
+  state: MirrorState,
+  names: MergeNames,
+  signal: AbortSignal,
+): Promise<Merge> {
+  await open(state);
+  const { repository } = state;
+  if (repository === undefined) throw new Error('a mirror that is open has a repository');
+  const lender = { ...repository, objects: join(repository.dir, 'objects') };
+  return withScratch(lender, async (git) => {
+    for (const [name, ref] of [
+      [names.base, BASE],
+      [names.head, HEAD],
+    ] as const) {
+      const what = ['--end-of-options', state.remote.url, `+${remoteRef(name)}:${ref}`];
+      await git
+        .text(['fetch', ...FETCH_OPTIONS, ...what], { access: 'read', signal })
+        .catch((error: unknown) => {
+          const failure = asGitFailure(error);
+          if (!/couldn't find remote ref|not our ref/i.test(failure.output)) throw explain(state, failure);
+          throw noCommit(name, 'the remote', failure);
+        });
+    }
+    return mergeIn(git, { base: BASE, head: HEAD }, state.scope, signal);
+  });
+}
+
+/** Merges two commits of a repository on this machine in memory; names are as `git rev-parse` takes them. */
+export async function mergeOfRepository(
+  repository: { readonly dir: string; readonly env: Environment; readonly scope: Scope },
+  names: MergeNames,
+  signal: AbortSignal,
+): Promise<Merge> {
+  const dir = await gitFolder(repository.dir);
+  const own = await mkdtemp(join(tmpdir(), 'kvm-gitops-git-'));
+  try {
+    const environment = await prepareEnvironment({
+      dir: own,
+      env: repository.env,
+      remote: { kind: 'local', url: dir, path: dir },
+      credentials: {},
+      identity: { name: 'kvm-gitops', email: 'kvm-gitops@localhost' },
+    });
+    // `read`: git is to trust the folder whoever owns it; nothing but names is read by its config.
+    const settings = { dir, environment: () => environment('read'), timeoutMs: 60_000 };
+    const git = createGit(settings);
+    const [base, head] = await Promise.all([names.base, names.head].map((name) => resolveIn(git, name)));
+    const objects = resolve(dir, (await git.text(['rev-parse', '--git-path', 'objects'])).trim());
+    const shallow = resolve(dir, (await git.text(['rev-parse', '--git-path', 'shallow'])).trim());
+    if ((await stat(shallow).catch(() => undefined)) !== undefined) {
+      throw new OperatorError(
+        'E_USAGE',
+        `${repository.dir} is a shallow clone: fetch its whole history first`,
+      );
+    }
+    return await withScratch({ ...settings, objects }, (scratch) =>
+      mergeIn(scratch, { base: base ?? '', head: head ?? '' }, repository.scope, signal),
+    );
+  } finally {
+    await rm(own, { recursive: true, force: true });
+  }
+}
+
+async function mergeIn(git: Git, names: MergeNames, scope: Scope, signal: AbortSignal): Promise<Merge> {
+  const [base, head] = await Promise.all([
+    readRevision(git, names.base, { signal }),
+    readRevision(git, names.head, { signal }),
+  ]);
+  const before = await readSnapshot(git, base, scope, { signal });
+  const { tree, conflicts } = await mergeTrees(git, base.sha, head.sha, signal);
+  if (conflicts.length > 0) return { base: before, head, conflicts };
+  const merged = await readSnapshot(git, { ...head, sha: tree }, scope, { signal });
+  return { base: before, head, merged, conflicts };
+}
+
+async function mergeTrees(git: Git, base: string, head: string, signal: AbortSignal) {
+  const args = ['merge-tree', '--write-tree', '--no-messages', '--name-only', '-z', base, head];
+  const output = await git.text(args, { signal }).catch((error: unknown) => {
+    const failure = asGitFailure(error);
+    // Exit code 1: a tree with marks of conflict in it, then the names of the files.
+    if (failure.kind === 'exit' && /^[0-9a-f]{40,64}\0/.test(failure.output)) return failure.output;
+    const hint = /usage: git merge-tree/.test(failure.output)
+      ? 'git 2.38 or newer is needed'
+      : ownWords(failure);
+    throw new OperatorError(
+      'E_USAGE',
+      `${base.slice(0, 12)} and ${head.slice(0, 12)} cannot be merged: ${hint}`,
+      {
+        cause: failure,
+      },
+    );
+  });
+  const [tree = '', ...names] = output.split('\0');
+  return {
+    tree: tree.trim(),
+    conflicts: [...new Set(names.map((name) => name.trim()))].filter((name) => name !== ''),
+  };
+}
+
+/** A branch by its name, any other ref by its full name, a commit by its id. */
+function remoteRef(name: string): string {
+  if (SHA.test(name)) return name;
+  if (name.startsWith('refs/')) return `refs/${checkBranch(name.slice('refs/'.length))}`;
+  try {
+    return `refs/heads/${checkBranch(name)}`;
+  } catch (cause) {
+    throw new OperatorError('E_USAGE', `${JSON.stringify(name)} is no name of a branch`, { cause });
+  }
+}
+
+async function resolveIn(git: Git, name: string): Promise<string> {
+  const output = await git
+    .text(['rev-parse', '--verify', '--end-of-options', `${name}^{commit}`])
+    .catch((error: unknown) => {
+      throw noCommit(name, 'the repository', asGitFailure(error));
+    });
+  return output.trim();
+}
+
+function noCommit(name: string, where: string, cause: Error): OperatorError {
+  return new OperatorError('E_USAGE', `${JSON.stringify(name)} is no commit of ${where}`, { cause });
+}
