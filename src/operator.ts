@@ -165,8 +165,9 @@ function createLinks(config: Config, { log, onHostEvent = () => {} }: OperatorOp
       connect: (signal) =>
         connectHost(
           host,
-          (stream) =>
+          (stream, _, openMore) =>
             openHostClient(stream, {
+              openMore,
               uri: host.libvirt.uri,
               keepalive: LIBVIRT_KEEPALIVE,
               virtType: host.virtType,

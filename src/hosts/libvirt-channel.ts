@@ -28,13 +28,16 @@ export interface LibvirtChannel<T> {
   readonly client: T;
 }
 
+/** Opens one more pipe to the daemon, by the same way. */
+export type OpenPipe = () => Promise<Duplex>;
+
 /** Speaks libvirt's protocol on the stream; rejects when nobody answers there. */
-export type Probe<T> = (stream: Duplex, signal: AbortSignal | undefined) => Promise<T>;
+export type Probe<T> = (stream: Duplex, signal: AbortSignal | undefined, openMore: OpenPipe) => Promise<T>;
 
 interface Attempt {
   readonly way: ChannelWay;
   readonly detail: string;
-  readonly open: () => Promise<Duplex>;
+  readonly open: (signal?: AbortSignal) => Promise<Duplex>;
   /** Says what a failure of the open or of the probe means. */
   readonly explain: (error: unknown, stream: Duplex | undefined) => Promise<Failure>;
 }
@@ -60,12 +63,13 @@ export async function openLibvirtChannel<T>(
 ): Promise<LibvirtChannel<T>> {
   const reasons = new Map<string, string[]>();
   const closed = new Set<ChannelWay>();
-  for (const attempt of attemptsOf(ssh, endpoint, signal)) {
+  for (const attempt of attemptsOf(ssh, endpoint)) {
     if (closed.has(attempt.way)) continue;
     let stream: Duplex | undefined;
     try {
-      stream = await attempt.open();
-      const client = await probeOn(stream, probe, ssh, signal);
+      stream = await attempt.open(signal);
+      const probing = probe(stream, signal, () => attempt.open());
+      const client = await inTime(probing, ssh, signal);
       return { way: attempt.way, detail: attempt.detail, stream, client };
     } catch (error) {
       const failure = await attempt.explain(error, stream);
@@ -90,27 +94,22 @@ export function socketsOf(endpoint: LibvirtEndpoint): readonly string[] {
   ]);
 }
 
-function attemptsOf(
-  ssh: SshConnection,
-  endpoint: LibvirtEndpoint,
-  signal: AbortSignal | undefined,
-): readonly Attempt[] {
+function attemptsOf(ssh: SshConnection, endpoint: LibvirtEndpoint): readonly Attempt[] {
   const sockets = socketsOf(endpoint);
   const sudo = endpoint.sudo ? ['sudo', '-n'] : [];
-  const exec = (way: ChannelWay, argv: readonly string[]) =>
-    execAttempt(ssh, way, [...sudo, ...argv], signal);
+  const exec = (way: ChannelWay, argv: readonly string[]) => execAttempt(ssh, way, [...sudo, ...argv]);
   return [
-    ...(endpoint.sudo ? [] : sockets.map((path) => streamlocalAttempt(ssh, path, signal))),
+    ...(endpoint.sudo ? [] : sockets.map((path) => streamlocalAttempt(ssh, path))),
     exec('virt-ssh-helper', ['virt-ssh-helper', endpoint.uri]),
     ...sockets.map((path) => exec('nc', ['nc', '-U', path])),
   ];
 }
 
-function streamlocalAttempt(ssh: SshConnection, path: string, signal: AbortSignal | undefined): Attempt {
+function streamlocalAttempt(ssh: SshConnection, path: string): Attempt {
   return {
     way: 'streamlocal',
     detail: `streamlocal ${path}`,
-    open: () => ssh.openSocket(path, signal),
+    open: (signal) => ssh.openSocket(path, signal),
     explain: async (error) => ({ reason: forwardingFailure(error, ssh.target.user), wayClosed: false }),
   };
 }
@@ -121,17 +120,12 @@ function forwardingFailure(error: unknown, user: string): string {
   return `no such socket, or user ${user} may not use it (group libvirt), or sshd forwards none (AllowStreamLocalForwarding, AllowTcpForwarding, PermitOpen)`;
 }
 
-function execAttempt(
-  ssh: SshConnection,
-  way: ChannelWay,
-  argv: readonly string[],
-  signal: AbortSignal | undefined,
-): Attempt {
+function execAttempt(ssh: SshConnection, way: ChannelWay, argv: readonly string[]): Attempt {
   let end: Promise<string> = Promise.resolve('');
   return {
     way,
     detail: argv.join(' '),
-    open: async () => {
+    open: async (signal) => {
       const channel = await ssh.spawn(argv, signal);
       end = endOf(channel);
       return channel;
@@ -171,14 +165,9 @@ function endOf(channel: ClientChannel): Promise<string> {
   });
 }
 
-function probeOn<T>(
-  stream: Duplex,
-  probe: Probe<T>,
-  ssh: SshConnection,
-  signal: AbortSignal | undefined,
-): Promise<T> {
+function inTime<T>(probing: Promise<T>, ssh: SshConnection, signal: AbortSignal | undefined): Promise<T> {
   const timeoutMs = ssh.target.connectTimeoutMs;
-  return withDeadline(probe(stream, signal), { signal, timeoutMs, what: "libvirt's answer" });
+  return withDeadline(probing, { signal, timeoutMs, what: "libvirt's answer" });
 }
 
 function unreachable(

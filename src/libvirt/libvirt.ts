@@ -17,6 +17,8 @@ export interface OpenOptions extends RpcOptions {
   readonly uri?: string | undefined;
   /** Gives up opening. Of no effect once it is open. */
   readonly signal?: AbortSignal | undefined;
+  /** Opens one more stream to the same daemon; without it there is no second connection. */
+  readonly openMore?: (() => Promise<Duplex>) | undefined;
 }
 
 /** A host's libvirt. */
@@ -28,6 +30,11 @@ export interface Libvirt {
   readonly volumes: Volumes;
   readonly node: Node;
   readonly events: Events;
+  /**
+   * One more connection to the same daemon, for bulk data: a stream may stop everything else on its own one. Nothing pings
+   * on it, since a busy disk may silence it for long. To be closed by who opened it.
+   */
+  another(signal?: AbortSignal): Promise<Libvirt>;
   /** Why the connection is closed; undefined while it is open. */
   readonly closed: ConnectionClosedError | undefined;
   /** Calls the listener once, when the connection is closed by either side; returns what takes it off again. */
@@ -53,12 +60,21 @@ export async function openLibvirt(stream: Duplex, options: OpenOptions = {}): Pr
     volumes: volumeCalls(rpc),
     node: nodeCalls(rpc),
     events: eventCalls(rpc),
+    another: (signal) => openAnother(options, signal),
     get closed() {
       return rpc.closed;
     },
     onClose: (listener) => rpc.onClose(listener),
     close: () => takeLeave(rpc),
   };
+}
+
+async function openAnother(
+  { openMore, uri, callTimeoutMs }: OpenOptions,
+  signal: AbortSignal | undefined,
+): Promise<Libvirt> {
+  if (openMore === undefined) throw new Error('this connection does not know how to open another one');
+  return openLibvirt(await openMore(), { uri, callTimeoutMs, openMore, signal });
 }
 
 async function greet(

@@ -86,7 +86,11 @@ function withBench(start: () => Promise<Site>, tests: (bench: Bench) => void): v
 
 function connectTo(target: SshTarget): Promise<Session<Libvirt>> {
   const host = { target, libvirt: { uri: 'qemu:///system', sudo: false } };
-  return connectHost(host, (stream, signal) => openLibvirt(stream, { signal }), AbortSignal.timeout(20_000));
+  return connectHost(
+    host,
+    (stream, signal, openMore) => openLibvirt(stream, { signal, openMore }),
+    AbortSignal.timeout(20_000),
+  );
 }
 
 /** Leaves the host as it was: no domain, no volume, no pool but `default`. */

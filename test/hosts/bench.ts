@@ -200,7 +200,11 @@ export function connectionTo(
     async get() {
       if (session !== undefined && session.client.libvirt.closed === undefined) return session.client;
       session?.close();
-      session = await connectHost(host, (stream) => openHostClient(stream), AbortSignal.timeout(10_000));
+      session = await connectHost(
+        host,
+        (stream, _, openMore) => openHostClient(stream, { openMore }),
+        AbortSignal.timeout(10_000),
+      );
       return session.client;
     },
     close: () => session?.close(),

@@ -11,6 +11,7 @@ import {
   type Span,
   STREAM_STEP_MS,
   type VolumeEnd,
+  withOwnConnections,
 } from './volume-end.ts';
 
 export interface CopyOptions {
@@ -44,6 +45,17 @@ export async function copyVolume(
   from: VolumeEnd,
   to: VolumeEnd,
   options: CopyOptions = {},
+): Promise<{ bytes: number; sha256: string }> {
+  return withOwnConnections(from, to, {
+    signal: options.signal,
+    work: (ownFrom, ownTo) => copyBetween(ownFrom, ownTo, options),
+  });
+}
+
+async function copyBetween(
+  from: VolumeEnd,
+  to: VolumeEnd,
+  options: CopyOptions,
 ): Promise<{ bytes: number; sha256: string }> {
   const source = await openSource(from, options.backingFile);
   const target = await openTarget(to);

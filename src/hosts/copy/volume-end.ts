@@ -16,6 +16,31 @@ export interface VolumeEnd {
   readonly name: string;
 }
 
+/** Lends each end a connection of its own: bulk data would hold up whatever else is asked of the host. */
+export async function withOwnConnections<T>(
+  from: VolumeEnd,
+  to: VolumeEnd,
+  {
+    signal,
+    work,
+  }: {
+    readonly signal?: AbortSignal | undefined;
+    readonly work: (from: VolumeEnd, to: VolumeEnd) => Promise<T>;
+  },
+): Promise<T> {
+  const opened: Libvirt[] = [];
+  const own = async (end: VolumeEnd): Promise<VolumeEnd> => {
+    const client = await end.client.another(signal);
+    opened.push(client);
+    return { ...end, client };
+  };
+  try {
+    return await work(await own(from), await own(to));
+  } finally {
+    await Promise.all(opened.map((client) => client.close()));
+  }
+}
+
 /** From one byte to before another. */
 export interface Span {
   readonly fromBytes: number;

@@ -140,11 +140,16 @@ describe('a copy', () => {
         for (let at = 0; ; at++) {
           site.to.storage.removeFile(PATH);
           const fault = breakCall(at, cut);
-          site[side].intercept = fault.intercept;
+          const calls: string[] = [];
+          site[side].intercept = (host, name, index) => {
+            calls.push(name);
+            return fault.intercept(host, name, index);
+          };
           const failure = await copy().catch((error: unknown) => error);
           site[side].intercept = undefined;
           if (fault.calls() <= at) break;
-          expect(failure).toBeInstanceOf(Error);
+          // Only the leave that is taken at the end may fail and do no harm.
+          expect(failure instanceof Error || calls.at(-1) === 'connectClose').toBe(true);
           await copy();
           expect({ at, isEqual: isEqual() }).toEqual({ at, isEqual: true });
         }
