@@ -39,6 +39,7 @@ command(
   'kvm-gitops validate ../manifests-repo',
 )
   .argument('[dir]', 'folder of the manifests repository', '.')
+  .option('--revision <rev>', 'check this commit of the repository instead of its files')
   .addOption(json)
   .action(
     exiting(async (dir: string, _: unknown, self: Command) =>
@@ -227,6 +228,10 @@ command(
 )
   .argument('<dir>', 'folder of the manifests repository')
   .action(exiting(async (dir: string) => (await import('./cli/schemas.ts')).schemas(dir)));
+
+command('init', 'write a manifests repository to start from, into an empty folder', 'kvm-gitops init ../vms')
+  .argument('<dir>', 'a new or empty folder')
+  .action(exiting(async (dir: string) => (await import('./cli/init.ts')).init(dir)));
 
 command('demo', 'three simulated hosts, a repository and the operator, until Ctrl-C', 'kvm-gitops demo')
   .option('--lab', 'real hosts on this machine instead (root on Debian, from a clone)')

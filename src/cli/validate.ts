@@ -1,15 +1,24 @@
-import { findConfig, loadConfig } from '../config.ts';
-import { type BuildContext, buildDesired } from '../core/build-desired.ts';
+import { type Config, environment, findConfig, loadConfig } from '../config.ts';
+import { buildDesired } from '../core/build-desired.ts';
 import { formatIssue } from '../core/issue.ts';
 import { readFolder } from '../git/folder.ts';
+import { readCommit } from '../git/local-repository.ts';
+import { DEFAULT_LIMITS } from '../git/selection.ts';
 import { buildContext } from '../operator.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
+import { abortOnSignals } from './session.ts';
 
-/** Checks a folder of manifests. Knows the hosts from operator.yaml where there is one, else from cluster.yaml. */
-export async function validate(dir: string, options: GlobalOptions): Promise<number> {
-  const { files, skipped } = await readFolder(dir);
-  const built = buildDesired(files, hostsFromConfig(options));
+interface ValidateOptions extends GlobalOptions {
+  /** A commit of the repository at `dir`, instead of the files in it. */
+  readonly revision?: string;
+}
+
+/** Checks manifests. Knows the hosts from operator.yaml where there is one, else from cluster.yaml. */
+export async function validate(dir: string, options: ValidateOptions): Promise<number> {
+  const config = findConfig(options.config) === undefined ? undefined : loadConfig(options.config);
+  const { files, skipped } = await read(dir, options.revision, config);
+  const built = buildDesired(files, config === undefined ? {} : buildContext(config));
   if (options.json) {
     printJson(built.ok ? { ok: true, vms: built.desired.vms.size } : { ok: false, issues: built.issues });
     return built.ok ? 0 : 1;
@@ -26,6 +35,8 @@ export async function validate(dir: string, options: GlobalOptions): Promise<num
   return 1;
 }
 
-function hostsFromConfig({ config }: GlobalOptions): BuildContext {
-  return findConfig(config) === undefined ? {} : buildContext(loadConfig(config));
+function read(dir: string, revision: string | undefined, config: Config | undefined) {
+  if (revision === undefined) return readFolder(dir);
+  const scope = { folder: config?.git.path ?? '', limits: DEFAULT_LIMITS };
+  return readCommit({ dir, env: environment(), scope }, revision, abortOnSignals());
 }

@@ -1,15 +1,13 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Revision } from '../core/report.ts';
 import { OperatorError } from '../errors.ts';
 import type { Snapshot } from '../ports.ts';
-import { type Environment, prepareEnvironment } from './environment.ts';
 import { asGitFailure, ownWords } from './failures.ts';
-import { createGit, FETCH_OPTIONS, type Git } from './git.ts';
+import { FETCH_OPTIONS, type Git } from './git.ts';
+import { type LocalRepository, noCommit, withRepository } from './local-repository.ts';
 import { explain, type MirrorState, open } from './mirror-state.ts';
 import { checkBranch } from './remote.ts';
-import { gitFolder, withScratch } from './scratch.ts';
+import { withScratch } from './scratch.ts';
 import { readRevision, readSnapshot, type Scope } from './snapshot.ts';
 
 /** What a branch would be once it is merged. */
@@ -40,7 +38,7 @@ export async function mergeOfRemote(
   await open(state);
   const { repository } = state;
   if (repository === undefined) throw new Error('a mirror that is open has a repository');
-  const lender = { ...repository, objects: join(repository.dir, 'objects') };
+  const lender = { ...repository, objects: [join(repository.dir, 'objects')] };
   return withScratch(lender, async (git) => {
     for (const [name, ref] of [
       [names.base, BASE],
@@ -60,39 +58,22 @@ export async function mergeOfRemote(
 }
 
 /** Merges two commits of a repository on this machine in memory; names are as `git rev-parse` takes them. */
-export async function mergeOfRepository(
-  repository: { readonly dir: string; readonly env: Environment; readonly scope: Scope },
+export function mergeOfRepository(
+  repository: LocalRepository,
   names: MergeNames,
   signal: AbortSignal,
 ): Promise<Merge> {
-  const dir = await gitFolder(repository.dir);
-  const own = await mkdtemp(join(tmpdir(), 'kvm-gitops-git-'));
-  try {
-    const environment = await prepareEnvironment({
-      dir: own,
-      env: repository.env,
-      remote: { kind: 'local', url: dir, path: dir },
-      credentials: {},
-      identity: { name: 'kvm-gitops', email: 'kvm-gitops@localhost' },
-    });
-    // `read`: git is to trust the folder whoever owns it; nothing but names is read by its config.
-    const settings = { dir, environment: () => environment('read'), timeoutMs: 60_000 };
-    const git = createGit(settings);
-    const [base, head] = await Promise.all([names.base, names.head].map((name) => resolveIn(git, name)));
-    const objects = resolve(dir, (await git.text(['rev-parse', '--git-path', 'objects'])).trim());
-    const shallow = resolve(dir, (await git.text(['rev-parse', '--git-path', 'shallow'])).trim());
-    if ((await stat(shallow).catch(() => undefined)) !== undefined) {
+  return withRepository(repository, async ({ lender, isShallow, resolve }) => {
+    const base = await resolve(names.base);
+    const head = await resolve(names.head);
+    if (isShallow) {
       throw new OperatorError(
         'E_USAGE',
         `${repository.dir} is a shallow clone: fetch its whole history first`,
       );
     }
-    return await withScratch({ ...settings, objects }, (scratch) =>
-      mergeIn(scratch, { base: base ?? '', head: head ?? '' }, repository.scope, signal),
-    );
-  } finally {
-    await rm(own, { recursive: true, force: true });
-  }
+    return withScratch(lender, (git) => mergeIn(git, { base, head }, repository.scope, signal));
+  });
 }
 
 async function mergeIn(git: Git, names: MergeNames, scope: Scope, signal: AbortSignal): Promise<Merge> {
@@ -140,17 +121,4 @@ function remoteRef(name: string): string {
   } catch (cause) {
     throw new OperatorError('E_USAGE', `${JSON.stringify(name)} is no name of a branch`, { cause });
   }
-}
-
-async function resolveIn(git: Git, name: string): Promise<string> {
-  const output = await git
-    .text(['rev-parse', '--verify', '--end-of-options', `${name}^{commit}`])
-    .catch((error: unknown) => {
-      throw noCommit(name, 'the repository', asGitFailure(error));
-    });
-  return output.trim();
-}
-
-function noCommit(name: string, where: string, cause: Error): OperatorError {
-  return new OperatorError('E_USAGE', `${JSON.stringify(name)} is no commit of ${where}`, { cause });
 }

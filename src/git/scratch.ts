@@ -6,8 +6,8 @@ import { createGit, type Git, type GitSettings } from './git.ts';
 
 /** A repository whose objects are read, and that is left as it is. */
 export interface Lender extends GitSettings {
-  /** Its folder of objects. */
-  readonly objects: string;
+  /** Its folders of objects. */
+  readonly objects: readonly string[];
 }
 
 /**
@@ -20,7 +20,10 @@ export async function withScratch<T>(lender: Lender, use: (git: Git) => Promise<
     const git = createGit({ ...lender, dir });
     await git.text(['init', '--bare', '--initial-branch=scratch']);
     await mkdir(join(dir, 'objects', 'info'), { recursive: true });
-    await writeFile(join(dir, 'objects', 'info', 'alternates'), `${lender.objects}\n`);
+    await writeFile(
+      join(dir, 'objects', 'info', 'alternates'),
+      lender.objects.map((path) => `${path}\n`).join(''),
+    );
     return await use(git);
   } finally {
     await rm(dir, { recursive: true, force: true });
