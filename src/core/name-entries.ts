@@ -1,7 +1,7 @@
-import type { DesiredState, DesiredVm } from './desired.ts';
-import { type Fleet, isActive } from './fleet.ts';
+import type { DesiredState } from './desired.ts';
+import { type MacContext, macFinder } from './name-macs.ts';
 import type { NameEntry } from './names-files.ts';
-import type { Held, Plan } from './step.ts';
+import type { Held } from './step.ts';
 
 /** An entry of a VM that git no longer has and that may still run. */
 export interface KeptEntry {
@@ -17,39 +17,27 @@ export interface NameEntries {
   readonly kept: readonly KeptEntry[];
 }
 
-export interface EntriesContext {
-  readonly fleet: Fleet;
-  /** As it will be carried out: what the guards hold back is not removed. */
-  readonly plan: Plan;
-  /** What our files say now, by VM. */
-  readonly present: ReadonlyMap<string, NameEntry>;
-}
-
 /**
  * Who is to have an entry. A VM that leaves git loses it at once: unless its removal is held back, or its host does not
  * answer and it may run on with its address.
  */
-export function nameEntries(desired: DesiredState, context: EntriesContext): NameEntries {
-  const given = new Map(
-    context.plan.steps.flatMap((step) => (step.kind === 'create' ? [[step.vm, step.macs[0]] as const] : [])),
-  );
+export function nameEntries(desired: DesiredState, context: MacContext): NameEntries {
+  const macsOf = macFinder(context);
   const wanted = [...desired.vms.values()].flatMap((vm): NameEntry[] => {
-    const mac = given.get(vm.name) ?? knownMac(vm, context);
-    if (mac === undefined || mac === '') return [];
-    return [{ vm: vm.name, hostname: vm.hostname, address: vm.ipaddress, mac: mac.toLowerCase() }];
+    const macs = macsOf(vm);
+    return macs === undefined ? [] : [{ vm: vm.name, hostname: vm.hostname, address: vm.ipaddress, ...macs }];
   });
-  return { wanted, kept: keptEntries(desired, context) };
+  const kept = keptEntries(desired, context);
+  const taken = new Set([...wanted, ...kept.map(({ entry }) => entry)].map(({ mac }) => mac));
+  return { wanted: wanted.map((entry) => withoutTaken(entry, taken)), kept };
 }
 
-function knownMac(vm: DesiredVm, { fleet, present }: EntriesContext): string | undefined {
-  const copies = fleet.copiesOf(vm);
-  const copy = copies.find(({ host }) => host === vm.host) ?? copies.find(isActive) ?? copies[0];
-  if (copy !== undefined) return vm.nics[0]?.mac ?? copy.vm.macs[0];
-  // Unknown is not absent: it may be there, as it was when its entry was written.
-  return fleet.known.has(vm.host) ? undefined : present.get(vm.name)?.mac;
+/** A MAC address that another VM has by now leads to that one. */
+function withoutTaken({ formerMac, ...entry }: NameEntry, taken: ReadonlySet<string>): NameEntry {
+  return formerMac === undefined || taken.has(formerMac) ? entry : { ...entry, formerMac };
 }
 
-function keptEntries(desired: DesiredState, { fleet, plan, present }: EntriesContext): KeptEntry[] {
+function keptEntries(desired: DesiredState, { fleet, plan, present }: MacContext): KeptEntry[] {
   const leaving = new Set(plan.steps.flatMap((step) => (step.kind === 'remove' ? [step.vm] : [])));
   const staying = new Map(
     fleet.owned

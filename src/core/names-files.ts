@@ -8,6 +8,8 @@ export interface NameEntry {
   readonly hostname: string;
   readonly address: string;
   readonly mac: string;
+  /** That it had before: a guest that runs on with it keeps its address, and its lease is no obstacle to the new one. */
+  readonly formerMac?: string;
 }
 
 const HEADER = '# Written whole by kvm-gitops at each change; what you add here is lost. Cluster: ';
@@ -27,8 +29,9 @@ export function renderNames(cluster: string, entries: readonly NameEntry[]): Nam
 }
 
 /** `id:*`: cloned guests may have one client id. The name is what the guest gets as its host name (option 12). */
-function reservationLine({ mac, address, hostname }: NameEntry): string {
-  return [mac, 'id:*', address, firstLabel(hostname)].join(',');
+function reservationLine({ mac, formerMac, address, hostname }: NameEntry): string {
+  const macs = formerMac === undefined ? [mac] : [mac, formerMac];
+  return [...macs, 'id:*', address, firstLabel(hostname)].join(',');
 }
 
 function hostsLine({ address, hostname, vm }: NameEntry): string {
@@ -66,14 +69,15 @@ export function clusterOfFile(content: string): string | undefined {
 export function readNames(files: NamesFiles<NamesFile>): ReadonlyMap<string, NameEntry> {
   const macs = new Map(
     contentLines(files.dhcpHosts.text).map((line) => {
-      const [mac = '', , address = ''] = line.split(',');
-      return [address, mac];
+      const parts = line.split(',');
+      const [mac = '', formerMac] = parts.slice(0, parts.indexOf('id:*'));
+      return [parts[parts.indexOf('id:*') + 1] ?? '', { mac, ...(formerMac !== undefined && { formerMac }) }];
     }),
   );
   const entries = contentLines(files.hosts.text).flatMap((line): NameEntry[] => {
     const [address = '', hostname = '', vm = hostname] = line.split(' ');
-    const mac = macs.get(address);
-    return mac === undefined ? [] : [{ vm, hostname, address, mac }];
+    const found = macs.get(address);
+    return found === undefined ? [] : [{ vm, hostname, address, ...found }];
   });
   return new Map(entries.map((entry) => [entry.vm, entry]));
 }

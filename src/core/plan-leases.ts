@@ -2,6 +2,7 @@ import type { DesiredState } from './desired.ts';
 import type { Fleet, OwnedVm, PlacedVm } from './fleet.ts';
 import type { NameEntry } from './names-files.ts';
 import { DNSMASQ, type Obstacle, PUBLISH_ID } from './names-subject.ts';
+import type { ObservedVm } from './observed.ts';
 import type { Lease } from './observed-names.ts';
 import { type Plan, type ReleaseStep, stepId } from './step.ts';
 
@@ -10,8 +11,8 @@ export interface LeasesContext {
   readonly fleet: Fleet;
   readonly plan: Plan;
   readonly present: ReadonlyMap<string, NameEntry>;
+  /** Those that have not ended. */
   readonly leases: readonly Lease[];
-  readonly now: Date;
 }
 
 export interface LeasePlan {
@@ -35,18 +36,17 @@ export interface LeasePlan {
 export function planLeases(entries: readonly NameEntry[], context: LeasesContext): LeasePlan {
   const wanted = new Map(entries.map((entry) => [entry.address, entry]));
   const holders = new Map(
-    context.fleet.owned.flatMap((owned) => owned.vm.macs.map((mac) => [mac.toLowerCase(), owned] as const)),
+    context.fleet.owned.flatMap((owned) => macsOf(owned.vm).map((mac) => [mac, owned] as const)),
   );
   const obstacles = new Map<string, Obstacle>();
   const releases: ReleaseStep[] = [];
   for (const lease of context.leases) {
-    if (lease.expires !== 0 && lease.expires * 1000 <= context.now.getTime()) continue;
     const entry = wanted.get(lease.address);
     const holder = holders.get(lease.mac);
-    const isInTheWay = entry !== undefined && entry.mac !== lease.mac;
+    const isInTheWay = entry !== undefined && entry.mac !== lease.mac && entry.formerMac !== lease.mac;
     if (holder !== undefined && (isInTheWay || isRemoved(holder, context.desired))) {
-      const release = releaseOf(lease, holder, context);
-      if (release !== undefined) releases.push(release);
+      const step = releaseOf(lease, holder, context);
+      if (step !== undefined) releases.push(step);
       else if (isInTheWay) obstacles.set(entry.vm, stillRuns(lease, holder));
     } else if (isInTheWay) obstacles.set(entry.vm, strangersLease(lease, context));
   }
@@ -71,6 +71,11 @@ function releaseOf(lease: Lease, { vm, host }: OwnedVm, { plan }: LeasesContext)
     // After the names: dnsmasq would give the address away to the next who asks.
     after: [PUBLISH_ID, ...(ending === undefined ? [] : [stepId(ending)])],
   };
+}
+
+/** Of its definition, and of the guest that runs. */
+function macsOf({ macs, liveDevices }: ObservedVm): string[] {
+  return [...macs, ...(liveDevices?.nics ?? []).map(({ mac }) => mac)].map((mac) => mac.toLowerCase());
 }
 
 function stillRuns({ address }: Lease, { vm, host }: OwnedVm): Obstacle {

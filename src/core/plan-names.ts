@@ -29,14 +29,15 @@ export function planNames(
   if (names?.kind !== 'known') return { plan, clashes: [] };
   const fleet = arrangeFleet(desired.cluster, observed);
   const present = readNames(names.files);
-  const { wanted, kept } = nameEntries(desired, { fleet, plan, present });
+  const current = names.leases.filter(({ expires }) => expires === 0 || expires * 1000 > now.getTime());
+  const { wanted, kept } = nameEntries(desired, { fleet, plan, present, leases: current });
   const clashes = findClashes(wanted, names);
   const obstacles = new Map<string, Obstacle>([
     ...rivalries(wanted, kept),
     ...clashes.map(({ vm, message }) => [vm, clashObstacle(message)] as const),
   ]);
   const entries = possibleEntries(wanted, obstacles, present);
-  const leases = planLeases(entries, { desired, fleet, plan, present, leases: names.leases, now });
+  const leases = planLeases(entries, { desired, fleet, plan, present, leases: current });
   const all = [...entries, ...kept.map(({ entry }) => entry)];
   const writing = publishStep(desired.cluster, all, names);
   const changed = names.isLoaded ? changedVms(all, present) : new Set(all.map(({ vm }) => vm));
@@ -101,7 +102,7 @@ function changeInWords(entries: readonly NameEntry[], present: ReadonlyMap<strin
 
 function changedVms(entries: readonly NameEntry[], present: ReadonlyMap<string, NameEntry>): Set<string> {
   const isSame = (a: NameEntry, b: NameEntry | undefined) =>
-    a.mac === b?.mac && a.address === b.address && a.hostname === b.hostname;
+    a.mac === b?.mac && a.formerMac === b.formerMac && a.address === b.address && a.hostname === b.hostname;
   return new Set(entries.filter((entry) => !isSame(entry, present.get(entry.vm))).map(({ vm }) => vm));
 }
 
@@ -160,8 +161,8 @@ function rivalries(wanted: readonly NameEntry[], kept: readonly KeptEntry[]): [s
   });
 }
 
-function claims({ address, mac, hostname, vm }: NameEntry): string[] {
-  return [address, mac, hostname, vm];
+function claims({ address, mac, formerMac, hostname, vm }: NameEntry): string[] {
+  return [address, mac, hostname, vm, ...(formerMac === undefined ? [] : [formerMac])];
 }
 
 function clashObstacle(reason: string): Obstacle {

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import type { ObservedHost } from '../../src/core/observed.ts';
+import { stepId } from '../../src/core/step.ts';
+import {
+  adoptedVm,
+  desiredVm,
+  inWords,
+  knownHost,
+  mark,
+  observedVm,
+  stranger,
+  unknownHost,
+} from '../builders.ts';
+import {
+  judge,
+  knownNames,
+  OLD_MAC,
+  off,
+  old,
+  oldEntry,
+  publishOf,
+  runs,
+  startOf,
+  WEB_MAC,
+  web,
+  webEntry,
+  written,
+} from './names.ts';
+
+describe('what dnsmasq is told', () => {
+  it('is nothing new while its files are as they are to be', () => {
+    expect(judge([web], [knownHost('a', [runs])], knownNames([webEntry])).plan.steps).toEqual([]);
+  });
+
+  it('is the address and both names of each VM, under the MAC address that it has', () => {
+    const { steps } = judge([web], [knownHost('a', [runs])], knownNames()).plan;
+    expect(publishOf(steps).files.dhcpHosts).toContain(`\n${WEB_MAC},id:*,10.0.0.11,web\n`);
+    expect(publishOf(steps).files.hosts).toContain('\n10.0.0.11 web.lab.internal web\n');
+  });
+
+  it('comes before the start of a VM that is new, with the MAC address that it is created with', () => {
+    const { steps } = judge([web], [knownHost('a', [])], knownNames()).plan;
+    const create = steps.find((step) => step.kind === 'create');
+    expect(written(steps)).toEqual([`web 10.0.0.11 ${create?.macs[0]}`]);
+    expect(startOf(steps)).toEqual(['publish dnsmasq/names']);
+  });
+
+  it('holds up no VM whose entry stays as it is', () => {
+    const db = desiredVm({ name: 'db', ipaddress: '10.0.0.12' });
+    const { steps } = judge([web, db], [knownHost('a', [off])], knownNames([webEntry])).plan;
+    const start = steps.find((step) => stepId(step) === 'start a/web');
+    expect(start?.after).toBeUndefined();
+  });
+
+  it('is said again where dnsmasq has not read it', () => {
+    const { steps } = judge(
+      [web],
+      [knownHost('a', [runs])],
+      knownNames([webEntry], { isLoaded: false }),
+    ).plan;
+    expect(steps).toMatchObject([{ kind: 'publish', reason: 'dnsmasq has not read them' }]);
+  });
+
+  it('is left alone while it is unknown, and the VMs are not', () => {
+    const { plan } = judge([web], [knownHost('a', [off])], { kind: 'unknown', reason: 'no such file' });
+    expect(inWords(plan.steps)).toEqual(['start web on a']);
+  });
+
+  it.each<[string, ObservedHost, string[]]>([
+    ['loses a VM that is removed at once', knownHost('a', [old]), []],
+    ['keeps one whose host does not answer', unknownHost('a', ['old']), [`old 10.0.0.11 ${OLD_MAC}`]],
+  ])('%s', (_, host, expected) => {
+    const other = desiredVm({ name: 'db', host: 'b', ipaddress: '10.0.0.12', power: 'off' });
+    const there = observedVm({
+      ...off,
+      name: 'db',
+      uuid: other.uuid,
+      mark: mark({ uuid: other.uuid }, 'db'),
+    });
+    const { steps } = judge([other], [host, knownHost('b', [there])], knownNames([oldEntry])).plan;
+    expect(written(steps).filter((line) => !line.startsWith('db'))).toEqual(expected);
+  });
+
+  it('keeps a VM whose removal waits for a confirmation', () => {
+    const { plan } = judge([], [knownHost('a', [old])], knownNames([oldEntry]));
+    expect(inWords(plan.held)).toEqual(['remove old on a']);
+    expect(plan.steps).toEqual([]);
+  });
+
+  it('keeps the MAC address of a VM whose host does not answer, with the address of git', () => {
+    const moved = { ...web, ipaddress: '10.0.0.13' };
+    const { steps } = judge([moved], [unknownHost('a', ['web'])], knownNames([webEntry])).plan;
+    expect(written(steps)).toEqual([`web 10.0.0.13 ${WEB_MAC}`]);
+  });
+
+  it.each([
+    ['that nobody of us wrote', '52:54:00:00:00:09,10.0.0.9\n', 'not written by us'],
+    [
+      "of another cluster's operator",
+      knownNames().files.hosts.text.replace(/lab\n/, 'prod\n'),
+      'cluster prod',
+    ],
+  ])('never goes into a file %s', (_, text, reason) => {
+    const { files } = knownNames();
+    const names = knownNames([], { files: { ...files, dhcpHosts: { ...files.dhcpHosts, text } } });
+    const { plan } = judge([web], [knownHost('a', [])], names);
+    expect(inWords(plan.steps)).toEqual(['create web on a']);
+    expect(plan.held.map((held) => held.reason).join()).toContain(reason);
+    expect(inWords(plan.held)).toContain('start web on a');
+  });
+});
+
+describe('an adopted VM', () => {
+  it('has its entry in the pass that adopts it', () => {
+    const adopted = adoptedVm({ name: 'web', ipaddress: '10.0.0.11', uuid: runs.uuid });
+    const found = stranger({ name: 'web', uuid: runs.uuid, macs: [WEB_MAC] });
+    const { steps } = judge([adopted], [knownHost('a', [found])], knownNames()).plan;
+    expect(inWords(steps)).toContain('adopt web on a');
+    expect(written(steps)).toEqual([`web 10.0.0.11 ${WEB_MAC}`]);
+  });
+});
+
+describe('an address of a VM that git no longer has, and that may still run', () => {
+  it('is not given to another one', () => {
+    const elsewhere = { ...web, host: 'b' };
+    const { plan } = judge(
+      [elsewhere],
+      [unknownHost('a', ['old']), knownHost('b', [])],
+      knownNames([oldEntry]),
+    );
+    expect(inWords(plan.steps)).toEqual(['create web on b']);
+    expect(plan.held).toMatchObject([{ kind: 'start', because: 'unknown' }]);
+    expect(plan.held[0]?.reason).toContain('10.0.0.11 is still that of old, which may run on a');
+  });
+});
