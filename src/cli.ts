@@ -214,6 +214,33 @@ sub(
     ),
   );
 
+const names = command(
+  'names',
+  'show the names and addresses of VMs and what dnsmasq has of them',
+  'kvm-gitops names',
+)
+  .argument('[dir]', 'the manifests of this folder instead of the newest commit')
+  .addOption(json)
+  .action(
+    exiting(async (dir: string | undefined, _: unknown, self: Command) =>
+      (await import('./cli/names.ts')).names(dir, self.optsWithGlobals()),
+    ),
+  );
+sub(
+  names,
+  'import',
+  'say what of an old file of reservations goes into the manifests, and which of its lines can go',
+  'kvm-gitops names import /etc/dnsmasq.d/kvm-leases --manifests ../manifests-repo',
+)
+  .argument('<file>', 'lines of dhcp-host=MAC,IP, as kvm-mgr.sh wrote them')
+  .option('--manifests <dir>', 'folder of the manifests repository', '.')
+  .addOption(json)
+  .action(
+    exiting(async (file: string, _: unknown, self: Command) =>
+      (await import('./cli/names-import.ts')).namesImport(file, self.optsWithGlobals()),
+    ),
+  );
+
 const notes = program.command('notes').description('look after the git notes');
 sub(notes, 'push', 'write every note again from the journal', 'kvm-gitops notes push').action(
   exiting(async (_: unknown, self: Command) =>

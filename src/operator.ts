@@ -15,7 +15,9 @@ import { openImageFiles } from './hosts/images/image-files.ts';
 import { openInventory } from './hosts/inventory.ts';
 import type { Logger } from './log.ts';
 import { localMachine } from './names/local-machine.ts';
+import type { Machine } from './names/machine.ts';
 import { createNames } from './names/names.ts';
+import type { NamesSettings } from './names/settings.ts';
 import { sshMachine } from './names/ssh-machine.ts';
 import { withNames } from './names/with-names.ts';
 import type { Clock, Hosts, Notes } from './ports.ts';
@@ -41,6 +43,8 @@ export interface Operator {
   readonly deps: Deps;
   readonly mirror: Mirror;
   readonly links: HostLinks;
+  /** Undefined: operator.yaml names none. */
+  readonly dnsmasq: { readonly machine: Machine; readonly settings: NamesSettings } | undefined;
   readonly journal: OpenJournal;
   readonly confirmations: ConfirmationStore;
   /** Undefined where the config switches notes off. */
@@ -68,10 +72,10 @@ export async function createOperator(config: Config, options: OperatorOptions): 
   const notes = config.git.notes ? createNotes({ mirror, ref: config.git.notesRef, log }) : undefined;
   const links = createLinks(config, options);
   const hosts = await openHosts(config, links, options);
-  const machine = openDnsmasq(config);
+  const dnsmasq = openDnsmasq(config);
   const deps: Deps = {
     source: mirror,
-    hosts: machine === undefined ? hosts : withNames(hosts, createNames(machine.machine, machine.settings)),
+    hosts: dnsmasq === undefined ? hosts : withNames(hosts, createNames(dnsmasq.machine, dnsmasq.settings)),
     journal,
     notes: notes ?? NO_NOTES,
     confirmations,
@@ -87,19 +91,20 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     deps,
     mirror,
     links,
+    dnsmasq,
     journal,
     confirmations,
     notes,
     async close() {
       for (const link of links.values()) link.close();
-      machine?.machine.close();
+      dnsmasq?.machine.close();
       await notes?.stop();
       await journal.close();
     },
   };
 }
 
-function openDnsmasq({ dnsmasq }: Config) {
+function openDnsmasq({ dnsmasq }: Config): Operator['dnsmasq'] {
   if (dnsmasq === undefined) return undefined;
   const { target, settings } = dnsmasq;
   return { machine: target === undefined ? localMachine() : sshMachine(target), settings };

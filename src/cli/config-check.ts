@@ -6,6 +6,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { endpointOf } from '../hosts/ssh-target.ts';
 import { createLogger } from '../log.ts';
+import { checkNames } from '../names/check-names.ts';
 import { createOperator, type Operator } from '../operator.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
@@ -33,6 +34,8 @@ export async function configCheck(options: GlobalOptions): Promise<number> {
   try {
     const hosts = [...config.hosts.values()].map((host) => checkHost(operator, host, signal));
     const checks = await Promise.all([checkState(config), checkGit(config, operator, signal), ...hosts]);
+    if (operator.dnsmasq !== undefined)
+      checks.push(...(await checkNames(operator.dnsmasq.machine, operator.dnsmasq.settings)));
     checks.push(checkWebhook(config));
     if (options.json) printJson(checks);
     else for (const check of checks) print(line(check));

@@ -45,12 +45,14 @@ async function findPid(machine: Machine, { process }: Settings, signal?: AbortSi
 /** Tells it to read its files again. */
 export async function signalDnsmasq(machine: Machine, settings: Settings): Promise<void> {
   const { pid } = await findDnsmasq(machine, settings);
-  const { process } = settings;
-  const argv =
-    process.kind === 'pidFile'
-      ? ['kill', '-HUP', `${pid}`]
-      : ['systemctl', 'kill', '--kill-who=main', '--signal=HUP', process.name];
-  await runPrivileged(machine, settings, argv);
+  await runPrivileged(machine, settings, signalCommand(settings, pid));
+}
+
+/** What sends it SIGHUP; needs root. */
+export function signalCommand({ process }: Pick<Settings, 'process'>, pid: number): readonly string[] {
+  return process.kind === 'pidFile'
+    ? ['kill', '-HUP', `${pid}`]
+    : ['systemctl', 'kill', '--kill-who=main', '--signal=HUP', process.name];
 }
 
 /** Runs what needs root; its failure is E_DNSMASQ. */

@@ -12,6 +12,8 @@ import { waitFor } from './wait.ts';
 interface NamedVm {
   readonly name: string;
   readonly ipaddress: string;
+  readonly mac?: string;
+  readonly restart?: 'allowed';
 }
 
 describe.skipIf(!labAvailable().ok)(
@@ -49,6 +51,17 @@ describe.skipIf(!labAvailable().ok)(
       expect(code).toBe(0);
       const after = readFileSync(join(site().lab.dir, 'dhcp', 'log'), 'utf8').match(/read .*\/hosts/g);
       expect(after).toEqual(before);
+    });
+
+    it('config check finds all of it, and names shows it', async () => {
+      const check = await site().cli('config', 'check');
+      expect(check.stdout).toContain('syntax check OK');
+      expect(check.stdout).not.toContain('failed');
+      expect(check.code).toBe(0);
+      const { stdout } = await site().cli('names');
+      expect(stdout).toMatch(
+        /web-1 +10\.77\.\d+\.21 +52:54:00:.{8} +web-1\.demo\.internal web-1 +loaded +until 20.*Z +manifests\/names\.json:\d+/,
+      );
     });
 
     it('3: an address goes from a removed VM to a new one in one commit, and the new one has it at once', async () => {
@@ -138,10 +151,9 @@ function at({ lab }: Site, last: number): string {
 }
 
 function declare({ remote }: Site, vms: readonly NamedVm[]): void {
-  const vmspecs = vms.map(({ name, ipaddress }) => ({
-    name,
-    hostname: `${name}.demo.internal`,
-    ipaddress,
+  const vmspecs = vms.map((vm) => ({
+    ...vm,
+    hostname: `${vm.name}.demo.internal`,
     vcpus: 1,
     memoryGb: 0.25,
   }));
