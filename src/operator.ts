@@ -11,7 +11,7 @@ import { type HostClient, openHostClient } from './hosts/host-client.ts';
 import { connectHost, HostLink, type LinkState } from './hosts/host-link.ts';
 import { createHosts } from './hosts/hosts.ts';
 import { openCheckedVolumes } from './hosts/images/checked-volumes.ts';
-import { openImageFiles } from './hosts/images/image-files.ts';
+import { type ImageFiles, openImageFiles } from './hosts/images/image-files.ts';
 import { openInventory } from './hosts/inventory.ts';
 import type { Logger } from './log.ts';
 import { localMachine } from './names/local-machine.ts';
@@ -20,7 +20,7 @@ import { createNames } from './names/names.ts';
 import type { NamesSettings } from './names/settings.ts';
 import { sshMachine } from './names/ssh-machine.ts';
 import { withNames } from './names/with-names.ts';
-import type { Clock, Hosts, Notes } from './ports.ts';
+import type { Clock, Hosts, ImageStore, Notes } from './ports.ts';
 import { createAskedGuests } from './reconcile/asked-guests.ts';
 import { createBuilder } from './reconcile/builder.ts';
 import type { OnProgress } from './reconcile/progress.ts';
@@ -71,19 +71,21 @@ export async function createOperator(config: Config, options: OperatorOptions): 
   const confirmations = openConfirmations(config.stateDir, clock);
   const notes = config.git.notes ? createNotes({ mirror, ref: config.git.notesRef, log }) : undefined;
   const links = createLinks(config, options);
-  const hosts = await openHosts(config, links, options);
+  const files = await openImageFiles(config.stateDir, COPY_TIMEOUT_MS);
+  const hosts = await openHosts(config, { links, files }, options);
   const dnsmasq = openDnsmasq(config);
   const deps: Deps = {
     source: mirror,
     hosts: dnsmasq === undefined ? hosts : withNames(hosts, createNames(dnsmasq.machine, dnsmasq.settings)),
     journal,
     notes: notes ?? NO_NOTES,
+    images: imageStore(files, log),
     confirmations,
     restarts: createRestartLimiter(),
     retries: createRetryPacer(),
     asked: createAskedGuests(),
     clock,
-    build: createBuilder(buildContext(config)),
+    build: createBuilder(buildContext(config), files.sources),
     concurrency: config.concurrency,
     onProgress: options.onProgress ?? (() => {}),
   };
@@ -100,6 +102,19 @@ export async function createOperator(config: Config, options: OperatorOptions): 
       dnsmasq?.machine.close();
       await notes?.stop();
       await journal.close();
+    },
+  };
+}
+
+function imageStore(files: ImageFiles, log: Logger): ImageStore {
+  return {
+    async keepNamed(desired) {
+      try {
+        for (const { name, bytes } of await files.keepNamed(desired))
+          log.info({ file: name, bytes }, 'image file deleted: git names it no more');
+      } catch (err) {
+        log.warn({ err }, 'image files that git names no more cannot be deleted');
+      }
     },
   };
 }
@@ -137,7 +152,7 @@ export function openMirror(config: Config, log: Logger): Mirror {
 
 async function openHosts(
   config: Config,
-  links: HostLinks,
+  { links, files }: { readonly links: HostLinks; readonly files: ImageFiles },
   { readOnly = false }: OperatorOptions,
 ): Promise<Hosts> {
   return createHosts({
@@ -156,7 +171,7 @@ async function openHosts(
       }),
     },
     images: {
-      files: openImageFiles(config.stateDir, COPY_TIMEOUT_MS),
+      files,
       checked: await openCheckedVolumes(config.stateDir, { readOnly }),
     },
     observeTimeoutMs: OBSERVE_TIMEOUT_MS,

@@ -1,4 +1,4 @@
-import type { Image } from './core/desired.ts';
+import type { DesiredState, Image } from './core/desired.ts';
 import type { VolumeRef } from './core/mark.ts';
 import type { ObservedState } from './core/observed.ts';
 import type { ObservedNames } from './core/observed-names.ts';
@@ -77,6 +77,12 @@ export interface Journal {
 export interface Notes {
   /** The note of `sha` is to say `text`; written soon, retried until it is there. */
   put(sha: string, text: string): void;
+}
+
+/** The operator's own copies of image files. */
+export interface ImageStore {
+  /** Deletes those that no image of git is. Called while no step is under way; never fails a pass. */
+  keepNamed(desired: DesiredState): Promise<void>;
 }
 
 /** What people have confirmed. */

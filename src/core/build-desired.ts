@@ -110,7 +110,7 @@ function desiredVm(
     const name = spec.image ?? cluster.defaults?.image;
     const image = name === undefined ? undefined : cluster.images?.[name];
     if (name !== undefined && image !== undefined) {
-      const found = resolveImage(name, image, diskPool(host, cluster));
+      const found = resolveImage(name, image, { host, diskPool: diskPool(host, cluster) });
       return resolveVm(spec, { host, source, image: found, readFile }, cluster);
     }
   }

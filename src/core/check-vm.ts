@@ -32,7 +32,6 @@ export function checkVm(
     ...poolIssues(vm, cluster),
     ...checkAdopted(vm, cluster.cluster),
     ...checkNetworks(vm),
-    ...cloneIssues(vm, cluster),
     ...checkDisks(vm),
     ...volumeIssues(vm, cluster),
     ...addressIssues(vm, ranges, hostAddresses),
@@ -76,15 +75,6 @@ function imageIssues(vm: DeclaredVm, { defaults, images }: Partial<Cluster>): Is
   return [
     issueOf(vm, 'image', `no image "${image}" is declared in cluster.yaml${didYouMean(image, names)}`, hint),
   ];
-}
-
-/** An overlay of a VM's own disk would be broken as soon as that VM is started. */
-function cloneIssues(vm: DeclaredVm, { defaults = {}, images = {} }: Partial<Cluster>): Issue[] {
-  const name = vm.sound.image ?? defaults.image;
-  const image = name !== undefined && Object.hasOwn(images, name) ? images[name] : undefined;
-  if (vm.sound.clone !== 'overlay' || image?.srcvm === undefined) return [];
-  const message = `"overlay" does not go with image "${name}", which is the disk of VM ${image.srcvm}`;
-  return [issueOf(vm, 'clone', message, 'leave it out: such a VM has a full copy')];
 }
 
 /** A pool that its host does not have, by decree. */

@@ -132,7 +132,7 @@ const imageSchema = z
         .storageName('a pool name')
         .optional()
         .describe(
-          'Storage pool in which the image stands on every host, or that it is brought to. Absent with file and url: the pool of disks.',
+          'Storage pool in which the image stands on every host, or that it is brought to. Absent where it is brought: the pool of disks.',
         ),
       volume: field
         .storageName('a volume name')
@@ -149,15 +149,23 @@ const imageSchema = z
       sha256: field
         .sha256()
         .optional()
-        .describe('Of the whole file, as sha256sum prints it; needed with file and url.'),
+        .describe(
+          'Of the whole file, as sha256sum prints it; needed with file and url. With srcvm: the disk is read only if it is this one.',
+        ),
       format: field
         .oneOf(['qcow2', 'raw'])
         .optional()
-        .describe('Format of the file or of what is behind the URL. Absent: qcow2.'),
+        .describe('Format of what has the sha256. Absent: qcow2.'),
       srcvm: field
         .storageName('the name of a VM')
         .optional()
-        .describe('A VM on the same host whose first disk is copied; it has to be shut off.'),
+        .describe(
+          'A VM whose first disk is the image, as it was when it was first read. It has to be shut off meanwhile.',
+        ),
+      host: field
+        .hostname('t01')
+        .optional()
+        .describe('Where the VM of srcvm is defined. Absent: on each host that needs the image.'),
       cloudInit: field
         .flag()
         .optional()

@@ -133,13 +133,19 @@ export interface Image {
   readonly volume: string;
   /** Present: the operator brings it. */
   readonly content?: ImageContent;
-  /** Present: it is the first disk of this VM, whose pool and volume show on the host. */
-  readonly sourceVm?: string;
+  /** Present: it is the first disk of a VM, as that was when it was first read; until then `volume` is empty. */
+  readonly sourceVm?: SourceVm;
   /** Guests made of it have cloud-init. */
   readonly cloudInit?: boolean;
 }
 
-/** Where the content of an image comes from, and what it has to be. */
+export interface SourceVm {
+  readonly name: string;
+  /** Where it is defined. */
+  readonly host: string;
+}
+
+/** Where the content of an image comes from, if not from a VM, and what it has to be. */
 export interface ImageContent {
   /** A path on the operator's machine. */
   readonly file?: string;

@@ -1,4 +1,5 @@
 import type { DesiredState, Image } from './desired.ts';
+import { isBrought } from './images.ts';
 import type { ObservedHost, ObservedState, ObservedVm } from './observed.ts';
 
 /** A volume of a host, as far as images are concerned. */
@@ -32,7 +33,7 @@ export type Presence = 'there' | 'checked' | 'not checked' | 'not here' | 'missi
 export interface ImagePlace {
   /** Absent: no image in git, only a volume that an operator brought once. */
   readonly image?: string;
-  /** Where it comes from: `volume`, a path, a URL, `VM centos7`. */
+  /** Where it comes from: `volume`, a path, a URL, `VM centos7 on t01`. */
   readonly source: string;
   readonly host: string;
   readonly presence: Presence;
@@ -89,15 +90,12 @@ interface Known {
 function placeOf(image: Image, host: ObservedHost, known: Known): ImagePlace {
   const base = { image: image.name, source: sourceOf(image), host: host.name };
   if (host.kind === 'unknown') return { ...base, presence: 'unknown', usedBy: [] };
-  if (image.sourceVm !== undefined) {
-    const isThere = host.vms.some(({ name }) => name === image.sourceVm);
-    return { ...base, presence: isThere ? 'there' : 'missing', usedBy: [] };
-  }
+  if (image.volume === '') return { ...base, presence: 'not here', pool: image.pool, usedBy: [] };
   const volume = known.volumes
     .get(host.name)
     ?.find(({ pool, name }) => pool === image.pool && name === image.volume);
   if (volume === undefined) {
-    const presence = image.content === undefined ? 'missing' : 'not here';
+    const presence = isBrought(image) ? 'not here' : 'missing';
     return { ...base, presence, pool: image.pool, volume: image.volume, usedBy: [] };
   }
   const usedBy = usersOf(volume, host.name, known);
@@ -110,7 +108,7 @@ function found({ pool, name, bytes, checked }: HostVolume, sound: 'there' | 'che
 }
 
 function sourceOf({ content, sourceVm }: Image): string {
-  if (sourceVm !== undefined) return `VM ${sourceVm}`;
+  if (sourceVm !== undefined) return `VM ${sourceVm.name} on ${sourceVm.host}`;
   return content?.file ?? content?.url ?? 'volume';
 }
 

@@ -1,5 +1,5 @@
 import { type BootDisk, type DesiredVm, disksOf, type HostPolicy, type NewVm } from './desired.ts';
-import { imageKey } from './images.ts';
+import { imageKey, isBrought } from './images.ts';
 import { type KnownHost, volumeKey } from './observed.ts';
 import { poolConflict } from './plan-pools.ts';
 
@@ -46,7 +46,7 @@ function imageProblem({ image, sizeGiB }: BootDisk, host: KnownHost): string | u
   // What is in a pool that has yet to be started shows then.
   if (host.pools.get(image.pool)?.active !== true) return undefined;
   const volume = host.volumes.get(volumeKey({ pool: image.pool, name: image.volume }));
-  if (volume === undefined && image.content === undefined && image.sourceVm === undefined) {
+  if (volume === undefined && !isBrought(image)) {
     return `base image ${image.name} is not on ${host.name}: no volume ${image.volume} in pool ${image.pool}`;
   }
   const capacity = volume?.capacity ?? host.images?.get(imageKey(image) ?? '')?.capacity;

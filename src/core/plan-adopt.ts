@@ -50,7 +50,8 @@ export function ownVolume(
   const volume = disk.file === undefined ? undefined : volumeAt(disk.file, host);
   if (volume === undefined || disk.file === undefined || disk.isShared === true) return undefined;
   const isOf = (image: Image) =>
-    image.sourceVm === owner.name || (image.pool === volume.pool && image.volume === volume.name);
+    (image.sourceVm?.name === owner.name && image.sourceVm.host === host.name) ||
+    (image.pool === volume.pool && image.volume === volume.name);
   if (images.some(isOf)) return undefined;
   if (fleet.usersOf(disk.file).some(({ vm }) => vm !== owner)) return undefined;
   return { target: disk.target, ...volume, made: true };

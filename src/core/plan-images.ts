@@ -1,4 +1,5 @@
 import type { DesiredState, Image } from './desired.ts';
+import { imageKey, isBrought } from './images.ts';
 import { type KnownHost, volumeKey } from './observed.ts';
 import { type CreateStep, type ImageStep, type PoolStep, type Step, stepId } from './step.ts';
 
@@ -15,7 +16,7 @@ export function withImages(
   const brought = new Map<string, ImageStep>();
   for (const step of steps) {
     const image = step.kind === 'create' ? step.spec.bootDisk.image : undefined;
-    if (image?.content === undefined || isChecked(image, known.get(step.host))) continue;
+    if (image === undefined || !isBrought(image) || isChecked(image, known.get(step.host))) continue;
     const next = imageStep(step.host, image, pools);
     if (brought.has(stepId(next))) continue;
     const first = [...brought.values()].find((other) => isSameStore(other, next, desired));
@@ -35,7 +36,10 @@ function isChecked({ pool, volume }: Image, host: KnownHost | undefined): boolea
 
 function imageStep(host: string, image: Image, pools: readonly PoolStep[]): ImageStep {
   const first = pools.filter((step) => step.host === host && step.pool.name === image.pool).map(stepId);
-  const reason = `VMs are made of it: ${image.pool}/${image.volume}`;
+  const { sourceVm, content } = image;
+  const disk = sourceVm && `the disk of VM ${sourceVm.name} on ${sourceVm.host}`;
+  const what = content === undefined ? disk : `${image.pool}/${image.volume}`;
+  const reason = `VMs are made of it: ${what}`;
   return { kind: 'image', host, image, reason, ...(first.length > 0 && { after: first }) };
 }
 
@@ -47,7 +51,7 @@ function afterImage(step: Step, brought: ReadonlyMap<string, ImageStep>): Step {
 
 /** Both hosts mount the same folder of the same file server for the pool. */
 function isSameStore(a: ImageStep, b: ImageStep, { hosts }: DesiredState): boolean {
-  if (a.image.volume !== b.image.volume) return false;
+  if (imageKey(a.image) !== imageKey(b.image)) return false;
   const [one, other] = [a, b].map(
     ({ host, image }) => hosts.get(host)?.pools.find(({ name }) => name === image.pool)?.source,
   );

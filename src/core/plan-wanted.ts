@@ -21,7 +21,7 @@ import {
 } from './plan-obstacles.ts';
 import { declaredSnapshot, planSnapshots, type SnapshotPlan } from './plan-snapshots.ts';
 import { sizeChange, sizeOf, untilRestart } from './size.ts';
-import { resolveSourceVm } from './source-vm.ts';
+import { sourceProblem } from './source-vm.ts';
 import type { CreateStep, Step, Verdict } from './step.ts';
 
 interface WantedContext extends PlanContext {
@@ -62,13 +62,11 @@ function planAbsent(vm: DesiredVm, host: KnownHost, context: WantedContext): Ver
   const elsewhere = hiddenCopy(vm, context.fleet);
   if (elsewhere !== undefined) return hold(vm, { because: 'unknown', kind: 'create', reason: elsewhere });
   if (!canBeMade(vm)) return hold(vm, lostProblem(vm));
-  const resolved = resolveSourceVm(vm, host);
-  if ('problem' in resolved)
-    return hold(vm, { because: 'conflict', kind: 'create', reason: resolved.problem });
-  const obstacle =
-    placementProblem(resolved.vm, host, context.policyOf(vm.host)) ?? takenMac(vm, context.fleet);
+  const unreadable = sourceProblem(vm.bootDisk.image, host, context.fleet);
+  if (unreadable !== undefined) return hold(vm, unreadable);
+  const obstacle = placementProblem(vm, host, context.policyOf(vm.host)) ?? takenMac(vm, context.fleet);
   if (obstacle !== undefined) return hold(vm, { because: 'conflict', kind: 'create', reason: obstacle });
-  return creation(resolved.vm, context);
+  return creation(vm, context);
 }
 
 /** Marks it, and has everything follow that follows for a VM of ours: nothing, where git says it as it is. */
@@ -204,10 +202,9 @@ function forceOf({ force }: Pick<Mark, 'force'>): Pick<Mark, 'force'> {
 function planUnfinished(vm: DesiredVm, found: ObservedVm, context: WantedContext): Verdict {
   if (!canBeMade(vm)) return hold(vm, lostProblem(vm));
   const host = context.fleet.known.get(vm.host);
-  const resolved = host === undefined ? { vm } : resolveSourceVm(vm, host);
-  if ('problem' in resolved)
-    return hold(vm, { because: 'conflict', kind: 'create', reason: resolved.problem });
-  return creation(resolved.vm, context, found);
+  const unreadable = host && sourceProblem(vm.bootDisk.image, host, context.fleet);
+  if (unreadable !== undefined) return hold(vm, unreadable);
+  return creation(vm, context, found);
 }
 
 /** `begun`: what an earlier try left; it keeps the MAC addresses that it was given. */

@@ -55,7 +55,10 @@ function readSource(source: SourceFile, configured: readonly string[] | undefine
       ...addresses.issues,
       ...defaultImageIssues(path, root, sound),
       ...poolIssues(path, root, sound),
-      ...imageIssues(path, root, sound.images),
+      ...imageIssues(path, root, {
+        images: sound.images,
+        hosts: configured ?? (sound.hosts && Object.keys(sound.hosts)),
+      }),
       ...checkDefaultCloudInit(path, root),
       ...unknownHostIssues(path, root, sound, configured),
     ],

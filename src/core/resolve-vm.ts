@@ -104,7 +104,7 @@ export function resolveHost(name: string, cluster: Cluster): HostPolicy {
     ratio: { vcpu: promised.vcpu ?? 4, memory: promised.memory ?? 1, disk: promised.disk ?? 1 },
     pools: poolsOf(name, cluster),
     images: Object.entries(cluster.images ?? {}).map(([image, written]) =>
-      resolveImage(image, written, diskPool(name, cluster)),
+      resolveImage(image, written, { host: name, diskPool: diskPool(name, cluster) }),
     ),
   };
 }
@@ -139,8 +139,7 @@ function bootDisk(
     pool,
     volume: volumeName(spec.name, 0),
     image,
-    // The disk of a VM changes when that VM is started, and an overlay of it would be broken.
-    clone: image.sourceVm === undefined ? (spec.clone ?? defaults.clone ?? 'overlay') : 'full',
+    clone: spec.clone ?? defaults.clone ?? 'overlay',
     ...(sizeGiB === undefined ? {} : { sizeGiB }),
     ...(sizeGiB !== undefined && spec.bootDiskGb === undefined && { sizeIsDefault: true }),
     ...(spec.pool !== undefined && { poolIsDeclared: true }),

@@ -1,7 +1,6 @@
 import pLimit from 'p-limit';
-import type { Image } from '../core/desired.ts';
-import { imageKey } from '../core/images.ts';
-import type { ImageSize, ObservedHost } from '../core/observed.ts';
+import type { SourceVm } from '../core/desired.ts';
+import type { ObservedHost } from '../core/observed.ts';
 import { isNamesStep, type Step, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
@@ -9,6 +8,8 @@ import type { Hosts, Question } from '../ports.ts';
 import { createDefinitionCache, type DefinitionCache } from './definition-cache.ts';
 import type { HostClient } from './host-client.ts';
 import type { CheckedVolumes } from './images/checked-volumes.ts';
+import { imageSizes } from './images/image-size.ts';
+import { openSourceDisk } from './images/source-disk.ts';
 import type { Inventory } from './inventory.ts';
 import { observeHost } from './observe-host.ts';
 import { applyStep } from './steps/apply-step.ts';
@@ -38,7 +39,7 @@ export interface HostsOptions {
   readonly connections: readonly HostConnection[];
   readonly inventory: Inventory;
   readonly settings: StepSettings;
-  readonly images: Omit<StepContext['images'], 'inTurn'>;
+  readonly images: Omit<StepContext['images'], 'inTurn' | 'openSource'>;
   /** A host that is silent for so long in one observation is Unknown. */
   readonly observeTimeoutMs: number;
 }
@@ -52,18 +53,23 @@ export function createHosts(options: HostsOptions): Hosts {
     ]),
   );
 
-  const images = { ...options.images, inTurn: pLimit(UPLOADS_AT_ONCE) };
+  const openSource = async (source: SourceVm) => {
+    const host = hosts.get(source.host);
+    if (host === undefined)
+      throw new OperatorError('E_SSH_UNREACHABLE', `${source.host} is not in operator.yaml`);
+    return openSourceDisk((await host.connection.get()).libvirt, source);
+  };
+  const images = { ...options.images, openSource, inTurn: pLimit(UPLOADS_AT_ONCE) };
 
   return {
     async observe(question, signal) {
-      const [answers, sizes] = await Promise.all([
-        Promise.all([...hosts.values()].map((host) => observeOne(host, question, signal))),
-        sizesOf(question.images ?? [], options.images.files),
-      ]);
+      const answers = await Promise.all(
+        [...hosts.values()].map((host) => observeOne(host, question, signal)),
+      );
       signal.throwIfAborted();
-      const seen = answers
-        .map((answer) => distrustTwins(answer, answers))
-        .map((host) => (host.kind === 'known' ? { ...host, images: sizes } : host));
+      const trusted = answers.map((answer) => distrustTwins(answer, answers));
+      const sizes = await imageSizes(question.images ?? [], trusted, options.images.files);
+      const seen = trusted.map((host) => (host.kind === 'known' ? { ...host, images: sizes } : host));
       await options.inventory.remember(seen.filter((host) => host.kind === 'known'));
       return { hosts: new Map(seen.map((host) => [host.name, host])) };
     },
@@ -120,20 +126,6 @@ export function createHosts(options: HostsOptions): Hosts {
     const lastSeen = options.inventory.lastSeen(name);
     return { kind: 'unknown', name, reason, ...(lastSeen !== undefined && { lastSeen }) };
   }
-}
-
-/** By `imageKey`. */
-async function sizesOf(
-  images: readonly Image[],
-  files: StepContext['images']['files'],
-): Promise<ReadonlyMap<string, ImageSize>> {
-  const found = await Promise.all(
-    images.map(async (image) => {
-      const size = image.content === undefined ? undefined : await files.sizeOf(image.content);
-      return [imageKey(image) ?? '', size] as const;
-    }),
-  );
-  return new Map(found.flatMap(([key, size]) => (size === undefined ? [] : [[key, size]])));
 }
 
 interface Observer {

@@ -1,10 +1,20 @@
 import { type Assessment, assess, refusals } from '../core/assess.ts';
 import { holdForCapacity } from '../core/capacity-check.ts';
 import type { DesiredState } from '../core/desired.ts';
-import { imageKey } from '../core/images.ts';
+import { imageKey, isBrought } from '../core/images.ts';
 import { type ObservedState, volumeKey } from '../core/observed.ts';
 import type { Report } from '../core/report.ts';
-import type { Clock, Confirmations, Hosts, Journal, Notes, Question, Snapshot, Source } from '../ports.ts';
+import type {
+  Clock,
+  Confirmations,
+  Hosts,
+  ImageStore,
+  Journal,
+  Notes,
+  Question,
+  Snapshot,
+  Source,
+} from '../ports.ts';
 import { applyAll } from './apply-all.ts';
 import type { AskedGuests } from './asked-guests.ts';
 import type { Builder } from './builder.ts';
@@ -28,6 +38,7 @@ export interface Deps {
   readonly hosts: Hosts;
   readonly journal: Journal;
   readonly notes: Notes;
+  readonly images: ImageStore;
   readonly confirmations: Confirmations;
   readonly restarts: RestartLimiter;
   readonly retries: RetryPacer;
@@ -161,6 +172,8 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');
   deps.restarts.remember(made, deps.clock.now());
   deps.retries.remember(revision.sha, steps, deps.clock.now());
+  // Of the newest commit alone: while one is refused, its images are still wanted beside those of the one in force.
+  if (candidate.isHead && !signal.aborted) await deps.images.keepNamed(desired);
   return { kind: 'applied', desired, observed, plan: todo, warnings, steps };
 }
 
@@ -184,11 +197,11 @@ export function questionFor(desired: DesiredState): Question {
   const offline = [...desired.hosts.values()].filter(({ state }) => state === 'offline');
   const images = [...desired.vms.values()].flatMap(({ bootDisk }) => bootDisk?.image ?? []);
   const volumes = images
-    .filter(({ sourceVm }) => sourceVm === undefined)
-    .map(({ pool, volume, content }) => ({ pool, name: volume, isBrought: content !== undefined }));
+    .filter(({ volume }) => volume !== '')
+    .map((image) => ({ pool: image.pool, name: image.volume, isBrought: isBrought(image) }));
   return {
     offline: new Set(offline.map(({ name }) => name)),
-    images: [...new Map(images.map((image) => [imageKey(image), image])).values()],
+    images: [...new Map(images.filter(isBrought).map((image) => [imageKey(image), image])).values()],
     volumes: [...new Map(volumes.map((volume) => [volumeKey(volume), volume])).values()],
   };
 }

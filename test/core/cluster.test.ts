@@ -107,7 +107,15 @@ describe('cluster.yaml', () => {
     ],
     [`images: {b: {file: /x, format: raw}}`, '2:13: "images.b.sha256" is missing: "file" needs it'],
     ['images: {b: {volume: v}}', '2:13: "images.b.pool" is missing: "volume" needs it'],
-    ['images: {b: {srcvm: centos7, pool: p}}', '2:36: images.b.pool: it does not go with "srcvm"'],
+    ['images: {b: {volume: v, pool: p, host: t01}}', '2:40: images.b.host: it does not go with "volume"'],
+    [
+      'images: {b: {srcvm: centos7, format: raw}}',
+      '2:38: images.b.format: without "sha256" it is the format of the disk',
+    ],
+    [
+      'hosts: {t01: {}}\nimages: {b: {srcvm: centos7, host: t02}}',
+      '3:36: images.b.host: there is no host "t02"',
+    ],
     [
       'images: {b: {url: "file:///etc/shadow", sha256: 0}}',
       '2:19: images.b.url: expected an http or https URL',
@@ -131,16 +139,21 @@ describe('cluster.yaml', () => {
     });
   });
 
-  it('copies the disk of a VM whole, and refuses an overlay of it', () => {
-    const cluster = CLUSTER.replace('{pool: default, volume: base.qcow2}', '{srcvm: centos7}');
-    expect(onlyVm(repository([WEB], cluster)).bootDisk).toMatchObject({
-      clone: 'full',
-      image: { sourceVm: 'centos7' },
-    });
-    const overlay = manifest('a.json', [vm({ clone: 'overlay' })]);
-    expect(refused(repository([overlay], cluster))).toEqual([
-      expect.stringContaining('"overlay" does not go with image "base", which is the disk of VM centos7'),
-    ]);
+  it.each([
+    ['on the host of each VM', 'srcvm: centos7', { sourceVm: { name: 'centos7', host: 't01' }, volume: '' }],
+    [
+      'on one host, as git names its content',
+      `srcvm: centos7, host: t02, pool: fast, format: raw, sha256: ${'ab'.repeat(32)}`,
+      {
+        sourceVm: { name: 'centos7', host: 't02' },
+        pool: 'fast',
+        volume: 'base-abababababababab.img',
+        content: { sha256: 'ab'.repeat(32), format: 'raw' },
+      },
+    ],
+  ])('takes the disk of a VM for an image: %s', (_, source, image) => {
+    const cluster = CLUSTER.replace('{pool: default, volume: base.qcow2}', `{${source}}`);
+    expect(onlyVm(repository([WEB], cluster)).bootDisk).toMatchObject({ clone: 'overlay', image });
   });
 
   it('refuses a VM whose host has not its pool', () => {

@@ -67,7 +67,7 @@ describe('the list of images', () => {
 
   it('says where an image of yours is missing, where a VM is one, and which hosts are silent', () => {
     const mine = { name: 'mine', pool: 'default', volume: 'mine.qcow2' };
-    const golden = { name: 'golden', pool: '', volume: '', sourceVm: 'web' };
+    const golden = { name: 'golden', pool: 'default', volume: '', sourceVm: { name: 'web', host: 'a' } };
     const { desired, observed, volumes } = known({ a: [volume({ name: 'mine.qcow2' })] }, [mine, golden]);
     const hosts = new Map<string, ObservedHost>(observed.hosts).set('b', unknownHost('b'));
     const list = listImages(desired, { hosts }, volumes).map(({ image, host, presence }) => [
@@ -76,7 +76,7 @@ describe('the list of images', () => {
       presence,
     ]);
     expect(list).toEqual([
-      ['golden', 'a', 'there'],
+      ['golden', 'a', 'not here'],
       ['golden', 'b', 'unknown'],
       ['mine', 'a', 'there'],
       ['mine', 'b', 'unknown'],

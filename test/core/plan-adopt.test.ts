@@ -107,7 +107,12 @@ describe('adopting', () => {
     const desired = desiredState([adoptedVm(), desiredVm({ name: 'new', host: 'b' })]);
     const { steps } = plan(desired, observedState(knownHost('a', [base]), knownHost('b')), context);
     expect(steps.find(({ kind }) => kind === 'adopt')).toMatchObject({ mark: { volumes: [] } });
-    const image = { name: 'old', pool: 'default', volume: 'web-vda.qcow2', sourceVm: 'web' };
+    const image = {
+      name: 'old',
+      pool: 'default',
+      volume: 'web-vda.qcow2',
+      sourceVm: { name: 'web', host: 'a' },
+    };
     const source = desiredState([adoptedVm()], { hosts: [hostPolicy('a', { images: [image] })] });
     const planned = plan(source, observedState(knownHost('a', [theirs()])), context);
     expect(planned.steps).toMatchObject([{ kind: 'adopt', mark: { volumes: [] } }]);

@@ -6,6 +6,7 @@ import type { DesiredState } from '../../src/core/desired.ts';
 import { arrangeFleet } from '../../src/core/fleet.ts';
 import { type KnownHost, type ObservedVm, volumeKey } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
+import { type ReadSources, withReadSources } from '../../src/core/source-images.ts';
 import { type Plan, type Step, subjectOf } from '../../src/core/step.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { seedImage } from '../../src/guests/seed-image.ts';
@@ -33,7 +34,7 @@ export interface Bench {
   /** Host `a`, empty but for the image `debian` of 2 GiB, with pools `default` and `fast`. */
   readonly host: SimulatedHost;
   readonly hosts: Hosts;
-  /** Puts host `a` back as it was at first. */
+  /** Puts every host back as it was at first. */
   clear(): void;
   /** A client for what a test does by hand. */
   libvirt(): Promise<Libvirt>;
@@ -109,6 +110,7 @@ async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) 
   const simulator = await startSimulator({ hosts: wanted });
   const connections = simulator.hosts.map((running) => connectionTo(simulator, running));
   const byHand = connectionTo(simulator, simulator.host('a'));
+  const files = await openImageFiles(folder, 10_000);
   const hosts = createHosts({
     connections,
     inventory: {
@@ -125,12 +127,17 @@ async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) 
       ...settings,
     },
     images: {
-      files: openImageFiles(folder, 10_000),
+      files,
       checked: await openCheckedVolumes(folder),
     },
     observeTimeoutMs: 5000,
   });
-  const bench = benchOf({ simulator, hosts, libvirt: async () => (await byHand.get()).libvirt });
+  const bench = benchOf({
+    simulator,
+    hosts,
+    sources: files.sources,
+    libvirt: async () => (await byHand.get()).libvirt,
+  });
   const close = async () => {
     for (const connection of [...connections, byHand]) connection.close();
     await simulator.stop();
@@ -139,14 +146,21 @@ async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) 
   return { bench, close };
 }
 
-function benchOf({ simulator, hosts, libvirt }: Pick<Bench, 'simulator' | 'hosts' | 'libvirt'>): Bench {
+function benchOf({
+  simulator,
+  hosts,
+  libvirt,
+  sources,
+}: Pick<Bench, 'simulator' | 'hosts' | 'libvirt'> & { readonly sources: ReadSources }): Bench {
   const look = (desired: DesiredState) => hosts.observe(questionFor(desired), never);
   const bench: Bench = {
     simulator,
     host: simulator.host('a').host,
     hosts,
     libvirt,
-    clear: () => reset(bench.host),
+    clear: () => {
+      for (const { name } of simulator.hosts) reset(simulator.host(name).host);
+    },
     async observe(desired) {
       const question =
         desired === undefined ? { offline: new Set<string>(), volumes: [] } : questionFor(desired);
@@ -154,7 +168,10 @@ function benchOf({ simulator, hosts, libvirt }: Pick<Bench, 'simulator' | 'hosts
       if (host?.kind !== 'known') throw new Error(`a is unknown: ${host?.reason}`);
       return host;
     },
-    plan: async (desired, now = NOW) => plan(desired, await look(desired), { now, commit: COMMIT }),
+    async plan(given, now = NOW) {
+      const desired = withReadSources(given, sources);
+      return plan(desired, await look(desired), { now, commit: COMMIT });
+    },
     async apply(steps, superseded) {
       for (const step of steps) await hosts.apply(step, () => undefined, superseded);
     },

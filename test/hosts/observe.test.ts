@@ -16,6 +16,8 @@ const never = new AbortController().signal;
 
 const NO_IMAGES = {
   files: {
+    sources: new Map(),
+    keepNamed: async () => [],
     sizeOf: async () => undefined,
     open: async () => Promise.reject(new Error('no image is brought here')),
   },

@@ -136,28 +136,40 @@ ${more}`,
       expect(await lab.host('t01').exec(['stat', '-c', '%a', volume])).toBe('444\n');
     }, 180_000);
 
-    it('copies the disk of a VM that is shut off, and the copy boots', async () => {
+    it('brings the disk of a VM that is shut off to other hosts, as it was when it was first read', async () => {
       const { remote, applied, look, lab } = site();
       const host = lab.host('t02');
       const file = '/data01/primary/golden.qcow2';
       await host.exec(['cp', '/data01/primary/base.qcow2', file]);
+      // Not the image of the others.
+      await host.exec(['sh', '-c', `printf golden >> ${file}`]);
       await host.virsh('pool-refresh', 'default');
       const driver = "<driver name='qemu' type='qcow2'/>";
       const disk = `<disk type='file' device='disk'>${driver}<source file='${file}'/><target dev='vda' bus='virtio'/></disk>`;
       await host.define(
         `<domain type='qemu'><name>centos7</name><memory unit='MiB'>128</memory><os><type>hvm</type></os><devices>${disk}</devices></domain>`,
       );
-      images += ', golden: {srcvm: centos7}';
+      const sum = (await host.exec(['sha256sum', file])).slice(0, 64);
+      images += ', golden: {srcvm: centos7, host: t02}';
       writeCluster();
+      const others = ['t01 a-1', 't02 b-1', 't01 a-2 , power: "off"', 't01 c-1 , image: big, power: "off"'];
+      writeVms(...others, 't02 b-2 , power: "off"', 't01 a-3 , image: golden');
+      const { summary } = await applied(await remote.push('An overlay of centos7, on another host'));
+      expect(summary.done).toEqual({ image: 1, create: 1, start: 1 });
+      const base = `/data01/fast/base-${sum.slice(0, 16)}.qcow2`;
+      expect((await lab.host('t01').exec(['sha256sum', base])).slice(0, 64)).toBe(sum);
+      await hasBooted(site(), onlyOne(await look(), 'a-3'), 1);
+
+      await host.exec(['sh', '-c', `printf changed >> ${file}`]);
       writeVms(
-        't01 a-1',
-        't02 b-1',
-        't01 a-2 , power: "off"',
-        't01 c-1 , image: big, power: "off"',
+        ...others,
         't02 b-2 , power: "off"',
-        't02 b-3 , image: golden',
+        't01 a-3 , image: golden',
+        't02 b-3 , image: golden, clone: full',
       );
-      await applied(await remote.push('A copy of centos7'));
+      await applied(await remote.push('A whole copy of it, where it is'));
+      const kept = `/data01/elsewhere/fast/base-${sum.slice(0, 16)}.qcow2`;
+      expect((await host.exec(['sha256sum', kept])).slice(0, 64)).toBe(sum);
       const hosts = await look();
       await hasBooted(site(), onlyOne(hosts, 'b-3'), 1);
       expect(onlyOne(hosts, 'centos7')).toMatchObject({ running: false });
@@ -167,12 +179,13 @@ ${more}`,
       const { remote, applied, cli } = site();
       images = images.replace(/, big: \{[^}]*\}/, '');
       writeCluster();
-      writeVms('t01 a-1', 't02 b-1', 't02 b-3 , image: golden');
+      writeVms('t01 a-1', 't02 b-1', 't01 a-3 , image: golden', 't02 b-3 , image: golden, clone: full');
       await applied(await remote.push('Fewer'));
       const { stdout } = await cli('images');
       expect(stdout).toMatch(/^guest +t01 +checked +fast\/base-\w+\.qcow2 +17 MiB +\S+ +a-1/m);
       expect(stdout).toMatch(/^guest +t02 +checked .* b-1/m);
-      expect(stdout).toMatch(/^golden +t02 +there/m);
+      expect(stdout).toMatch(/^golden +t01 +checked .* VM centos7 on t02 +a-3$/m);
+      expect(stdout).toMatch(/^golden +t02 +checked .* VM centos7 on t02$/m);
       expect(stdout).toMatch(/^- +t01 +checked +fast\/base-\w+\.img +192 MiB +not in git +c-1/m);
       const [, volume = ''] = stdout.match(/fast\/(base-\w+\.img)/) ?? [];
       expect(await cli('images', 'prune', volume, '--yes')).toMatchObject({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { WaitCutShort } from '../../src/core/asked.ts';
+import type { DesiredState } from '../../src/core/desired.ts';
 import type { Report } from '../../src/core/report.ts';
 import { specHash } from '../../src/core/spec-hash.ts';
 import { type Step, subjectOf } from '../../src/core/step.ts';
@@ -37,6 +38,7 @@ function world() {
   const journal = fakeJournal();
   const notes = fakeNotes();
   const confirmed = new Set<string>();
+  const cleaned: string[] = [];
   let now = NOW;
   const deps = {
     source,
@@ -47,6 +49,11 @@ function world() {
       has: async (hash: string) => confirmed.has(hash),
       keepOnly: async (hash: string | undefined) => {
         for (const other of confirmed) if (other !== hash) confirmed.delete(other);
+      },
+    },
+    images: {
+      keepNamed: async ({ vms }: DesiredState) => {
+        cleaned.push([...vms.keys()].join());
       },
     },
     restarts: createRestartLimiter(),
@@ -62,7 +69,7 @@ function world() {
   const wait = (seconds: number) => {
     now = new Date(now.getTime() + seconds * 1000);
   };
-  return { source, hosts, journal, notes, confirmed, pass, wait };
+  return { source, hosts, journal, notes, confirmed, cleaned, pass, wait };
 }
 
 describe('a commit that can be done', () => {
@@ -121,6 +128,19 @@ describe('a commit that can be done', () => {
       held: [{ subject: 'web', because: 'drift', kind: 'resize', reason: 'vcpus 1 -> 2' }],
     });
     expect(notes.texts.get(A)).toMatch(/^applied; somebody has changed hosts since, which is only reported/);
+  });
+
+  it('has its images alone kept by the operator, once it is applied and as long as no other one is refused', async () => {
+    const { source, hosts, cleaned, pass } = world();
+    source.commit(A, desiredState([web]));
+    hosts.observeError = new Error('no host is asked');
+    await expect(pass()).rejects.toThrow('no host');
+    hosts.observeError = undefined;
+    await pass();
+    expect(cleaned).toEqual(['web']);
+    source.commit(B, desiredState([web, tooLarge]));
+    expect((await pass()).status).toBe('refused');
+    expect(cleaned).toEqual(['web']);
   });
 
   it('tells which commit is the newest before the hosts are asked', async () => {

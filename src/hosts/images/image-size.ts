@@ -1,7 +1,11 @@
 import { stat } from 'node:fs/promises';
-import type { ImageSize } from '../../core/observed.ts';
+import type { Image } from '../../core/desired.ts';
+import { imageKey } from '../../core/images.ts';
+import type { ImageSize, ObservedHost } from '../../core/observed.ts';
+import { sourceSize } from '../../core/source-vm.ts';
 import { withDeadline } from '../deadline.ts';
 import { readDiskHeader } from './disk-format.ts';
+import type { ImageFiles } from './image-files.ts';
 
 const LOOK = { timeoutMs: 2000, what: 'looking at an image' };
 
@@ -25,4 +29,22 @@ async function read(path: string): Promise<ImageSize> {
   const { size: bytes } = await stat(path);
   const { capacityBytes: capacity = bytes } = await readDiskHeader(path);
   return { bytes, capacity };
+}
+
+/** How large images are that could be brought, by `imageKey`: as their files say, or the disks of VMs that nobody has read. */
+export async function imageSizes(
+  images: readonly Image[],
+  hosts: readonly ObservedHost[],
+  files: Pick<ImageFiles, 'sizeOf'>,
+): Promise<ReadonlyMap<string, ImageSize>> {
+  const byName = new Map(hosts.map((host) => [host.name, host]));
+  const found = await Promise.all(
+    images.map(async (image) => {
+      const { content, sourceVm } = image;
+      const size =
+        content === undefined ? sourceVm && sourceSize(sourceVm, byName) : await files.sizeOf(content);
+      return [imageKey(image) ?? '', size] as const;
+    }),
+  );
+  return new Map(found.flatMap(([key, size]) => (size === undefined ? [] : [[key, size]])));
 }

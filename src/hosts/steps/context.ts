@@ -1,3 +1,4 @@
+import type { SourceVm } from '../../core/desired.ts';
 import type { SeedOrder } from '../../core/seed.ts';
 import type { HostnameStep } from '../../core/step.ts';
 import type { Libvirt } from '../../libvirt/libvirt.ts';
@@ -5,6 +6,7 @@ import type { DomainEvents } from '../domain-events.ts';
 import type { HostFacts } from '../host-facts.ts';
 import type { CheckedVolumes } from '../images/checked-volumes.ts';
 import type { ImageFiles } from '../images/image-files.ts';
+import type { SourceDisk } from '../images/source-disk.ts';
 
 export type DomainRef = Awaited<ReturnType<Libvirt['domains']['byUuid']>>;
 export type PoolRef = Awaited<ReturnType<Libvirt['pools']['byName']>>;
@@ -42,6 +44,8 @@ export interface StepContext {
   readonly images: {
     readonly files: ImageFiles;
     readonly checked: CheckedVolumes;
+    /** Opens the disk of a VM on whatever host. */
+    readonly openSource: (source: SourceVm) => Promise<SourceDisk>;
     /** Lets a few copies be made at once, on all hosts. */
     readonly inTurn: <T>(copy: () => Promise<T>) => Promise<T>;
   };

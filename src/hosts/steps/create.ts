@@ -1,6 +1,7 @@
 import { renderDomain } from '../../core/domain-xml.ts';
 import { isIncomplete, type Mark, type MarkedVolume, type VolumeRef } from '../../core/mark.ts';
 import { type DesiredSeed, SEED_TARGET } from '../../core/seed.ts';
+import { asRead } from '../../core/source-images.ts';
 import type { CreateStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
@@ -14,7 +15,8 @@ import { findVolume, openPool } from './volumes.ts';
  * Claim first, then fill: the definition stands, marked `building`, before the first volume does, and the mark names
  * each volume before it is made. What an earlier try completed is kept; what it left half made is made again.
  */
-export async function create(context: StepContext, step: CreateStep): Promise<void> {
+export async function create(context: StepContext, given: CreateStep): Promise<void> {
+  const step = withImageAsRead(context, given);
   const seed = await makeSeed(context, step);
   const earlier = await findEarlierTry(context, step);
   if (earlier === undefined) await requireFreeName(context, step);
@@ -37,6 +39,15 @@ export async function create(context: StepContext, step: CreateStep): Promise<vo
   await client.domains.setAutostart(domain, step.spec.autostart);
   await context.guests.expectNew(step.vm);
   await writeMark(context, step, { ...step.mark, volumes });
+}
+
+/** An image that was read for the first time in this pass has a volume by now. */
+function withImageAsRead({ images }: StepContext, step: CreateStep): CreateStep {
+  const { bootDisk } = step.spec;
+  const image = asRead(bootDisk.image, images.files.sources);
+  return image === bootDisk.image
+    ? step
+    : { ...step, spec: { ...step.spec, bootDisk: { ...bootDisk, image } } };
 }
 
 interface Seed extends DesiredSeed {

@@ -7,6 +7,7 @@ import { parseXml, textAt } from '../../core/xml.ts';
 import { OperatorError } from '../../errors.ts';
 import { versionOf } from '../images/checked-volumes.ts';
 import type { ImageFile } from '../images/image-files.ts';
+import { createMeter, metered } from '../images/meter.ts';
 import { refreshPool } from '../refresh-pool.ts';
 import type { PoolRef, StepContext, StoredVolume } from './context.ts';
 import { findDiskUsers } from './disk-users.ts';
@@ -19,10 +20,11 @@ const CHUNK_BYTES = 256 * 1024;
  * read too. Nothing is made of a volume before it was found right; one that is shorter than the image was cut short, so
  * nothing was ever made of it and it is made again; one that is as long and differs is left for a person to look at.
  */
-export async function bringImage(context: StepContext, step: ImageStep): Promise<void> {
-  const { image } = step;
-  if (image.content === undefined) throw new Error(`image ${image.name} is not one that is brought`);
-  const file = await context.images.files.open(image.content, context.progress);
+export async function bringImage(context: StepContext, given: ImageStep): Promise<void> {
+  const { files, openSource } = context.images;
+  const file = await files.open(given.image, { progress: context.progress, openSource });
+  const { image } = file;
+  const step = { ...given, image };
   const pool = await openPool(context, image.pool);
   await refreshPool(context.client, pool.ref);
   const ref = { pool: image.pool, name: image.volume };
@@ -95,26 +97,6 @@ async function hashVolume(
   const content = client.volumes.download({ volume, offsetBytes: 0, lengthBytes: 0 });
   for await (const chunk of metered(content, meter)) hash.update(chunk);
   return hash.digest('hex');
-}
-
-async function* metered(source: AsyncIterable<Buffer>, meter: (bytes: number) => void) {
-  for await (const chunk of source) {
-    meter(chunk.length);
-    yield chunk;
-  }
-}
-
-/** Says how far it is, at each full tenth. */
-function createMeter(what: string, total: number, progress: (message: string) => void) {
-  let bytes = 0;
-  let told = -1;
-  return (more: number) => {
-    bytes += more;
-    const tenth = Math.floor((bytes / Math.max(total, 1)) * 10);
-    if (tenth === told) return;
-    told = tenth;
-    progress(`${what}: ${tenth * 10} % of ${Math.ceil(total / 1024 ** 2)} MiB`);
-  };
 }
 
 function notOurs({ image, host }: ImageStep, what: string): OperatorError {

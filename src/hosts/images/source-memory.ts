@@ -1,0 +1,45 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ReadSource, ReadSources } from '../../core/source-images.ts';
+import { OperatorError } from '../../errors.ts';
+
+/** What the disks of VMs were when they were first read for an image. */
+export interface SourceMemory {
+  readonly known: ReadSources;
+  remember(key: string, source: ReadSource): Promise<void>;
+}
+
+/**
+ * Opens `source-images.json` in the state folder. Losing it, an image without a sha256 in git becomes what its VM is when it
+ * is read anew. Throws where there is a file that cannot be read: that would be such a loss, and nobody would notice.
+ */
+export async function openSourceMemory(dir: string): Promise<SourceMemory> {
+  const file = join(dir, 'source-images.json');
+  const known = new Map(Object.entries(await load(file)));
+  return {
+    known,
+    async remember(key, source) {
+      const draft = `${file}.tmp`;
+      const content = { ...Object.fromEntries(known), [key]: source };
+      await writeFile(draft, `${JSON.stringify(content, undefined, 1)}\n`, { flush: true });
+      await rename(draft, file);
+      known.set(key, source);
+    },
+  };
+}
+
+async function load(file: string): Promise<Record<string, ReadSource>> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+    throw error;
+  }
+  try {
+    return JSON.parse(text) as Record<string, ReadSource>;
+  } catch (error) {
+    const what = `${file} cannot be read: put it back, or delete it to have the disks of VMs read anew`;
+    throw new OperatorError('E_CONFIG_INVALID', what, { cause: error });
+  }
+}
