@@ -9,6 +9,7 @@ import { createDefinitionCache, type DefinitionCache } from './definition-cache.
 import type { HostClient } from './host-client.ts';
 import type { CheckedVolumes } from './images/checked-volumes.ts';
 import { imageSizes } from './images/image-size.ts';
+import { limitPerKey } from './images/limit-per-key.ts';
 import { openSourceDisk } from './images/source-disk.ts';
 import type { Inventory } from './inventory.ts';
 import { observeHost } from './observe-host.ts';
@@ -39,7 +40,7 @@ export interface HostsOptions {
   readonly connections: readonly HostConnection[];
   readonly inventory: Inventory;
   readonly settings: StepSettings;
-  readonly images: Omit<StepContext['images'], 'inTurn' | 'openSource'>;
+  readonly images: Omit<StepContext['images'], 'inTurn' | 'onePerFile' | 'openSource'>;
   /** A host that is silent for so long in one observation is Unknown. */
   readonly observeTimeoutMs: number;
 }
@@ -59,7 +60,12 @@ export function createHosts(options: HostsOptions): Hosts {
       throw new OperatorError('E_SSH_UNREACHABLE', `${source.host} is not in operator.yaml`);
     return openSourceDisk((await host.connection.get()).libvirt, source);
   };
-  const images = { ...options.images, openSource, inTurn: pLimit(UPLOADS_AT_ONCE) };
+  const images = {
+    ...options.images,
+    openSource,
+    onePerFile: limitPerKey(),
+    inTurn: pLimit(UPLOADS_AT_ONCE),
+  };
 
   return {
     async observe(question, signal) {

@@ -21,15 +21,15 @@ describe.skipIf(!labAvailable().ok)(
     const inSite = (name: string) => join(site().lab.dir, 'site', name);
     let images = '';
 
-    function writeCluster(more = ''): void {
+    function writeCluster(pools = ''): void {
       site().remote.write(
         'cluster.yaml',
         `cluster: demo
 defaults: {image: guest, pool: fast}
-pools: {fast: {path: /data01/fast}}
+pools: {fast: {path: /data01/fast}${pools}}
 hosts: {t01: , t02: {pools: {fast: {path: /data01/elsewhere/fast}}}}
 images: {${images}}
-${more}`,
+`,
       );
     }
 
@@ -202,6 +202,47 @@ ${more}`,
         `deleted fast/${volume} on t01 (192 MiB)\n`,
       );
       expect(await filesOn('t01', '/data01/fast')).not.toContain(volume);
+    });
+
+    it('brings an image once into a folder that two hosts share, and deletes it only when neither uses it', async () => {
+      const { remote, applied, cli, look, lab } = site();
+      for (const { name } of lab.hosts) {
+        const share = 'mkdir -p /mnt/share /data01/share && mount --bind /mnt/share /data01/share';
+        await lab.host(name).exec(['sh', '-c', share]);
+      }
+      const guest = inSite('guest.qcow2');
+      const shared = inSite('shared.qcow2');
+      writeFileSync(shared, Buffer.concat([readFileSync(guest), Buffer.from('shared')]));
+      images += `, shared: {file: ${shared}, sha256: ${sha256(shared)}, pool: share}`;
+      writeCluster(', share: {path: /data01/share}');
+      const others = [
+        't01 a-1',
+        't02 b-1',
+        't01 a-3 , image: golden',
+        't02 b-3 , image: golden, clone: full',
+      ];
+      writeVms(...others, 't01 a-4 , image: shared', 't02 b-4 , image: shared');
+      const { summary } = await applied(await remote.push('One folder for two hosts'));
+      expect(summary.done).toEqual({ pool: 2, image: 2, create: 2, start: 2 });
+      const base = `base-${sha256(shared).slice(0, 16)}.qcow2`;
+      const inodes = await Promise.all(
+        lab.hosts.map(({ name }) => lab.host(name).exec(['stat', '-c', '%i', `/data01/share/${base}`])),
+      );
+      expect(new Set(inodes).size).toBe(1);
+      const hosts = await look();
+      await Promise.all(['a-4', 'b-4'].map((name) => hasBooted(site(), onlyOne(hosts, name), 1)));
+
+      images = images.replace(/, shared: \{[^}]*\}/, '');
+      writeCluster(', share: {path: /data01/share}');
+      writeVms(...others);
+      await applied(await remote.push('Gone again'));
+      await cli('purge', 'b-4', '--yes');
+      const gone = async () => !(await filesOn('t02', '/data01/elsewhere/fast')).includes('b-4-vda.qcow2');
+      await waitFor('the purge of b-4', gone, { timeoutMs: 60_000 });
+      expect(await cli('images', 'prune', base, '--host', 't02', '--yes')).toMatchObject({
+        code: 1,
+        stdout: `kept share/${base} on t02 (17 MiB): a-4 on t01 would be broken\n`,
+      });
     });
   },
 );

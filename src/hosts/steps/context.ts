@@ -46,6 +46,8 @@ export interface StepContext {
     readonly checked: CheckedVolumes;
     /** Opens the disk of a VM on whatever host. */
     readonly openSource: (source: SourceVm) => Promise<SourceDisk>;
+    /** Lets one step at a time fill the file with that path, on whatever host. */
+    readonly onePerFile: (path: string, fill: () => Promise<void>) => Promise<void>;
     /** Lets a few copies be made at once, on all hosts. */
     readonly inTurn: <T>(copy: () => Promise<T>) => Promise<T>;
   };

@@ -26,14 +26,19 @@ export async function bringImage(context: StepContext, given: ImageStep): Promis
   const { image } = file;
   const step = { ...given, image };
   const pool = await openPool(context, image.pool);
-  await refreshPool(context.client, pool.ref);
   const ref = { pool: image.pool, name: image.volume };
-  const found = await findVolume(context, ref);
-  if (found !== undefined && (await isRight(context, step, { volume: found, file }))) return;
-  await context.images.inTurn(() => upload(context, { image, pool: pool.ref, file }));
-  await refreshPool(context.client, pool.ref);
-  const made = await findVolume(context, ref);
-  if (made !== undefined && (await isRight(context, step, { volume: made, file }))) return;
+  const look = async () => {
+    await refreshPool(context.client, pool.ref);
+    return findVolume(context, ref);
+  };
+  // Hosts may see one folder, whatever their pools say of it: what one is filling must not look cut short to another.
+  await context.images.onePerFile(`${pool.path}/${image.volume}`, async () => {
+    const found = await look();
+    if (found !== undefined && !(await isCutShort(context, step, { volume: found, file }))) return;
+    await context.images.inTurn(() => upload(context, { image, pool: pool.ref, file }));
+  });
+  const there = await look();
+  if (there !== undefined && (await isRight(context, step, { volume: there, file }))) return;
   throw new OperatorError(
     'E_POSTCONDITION',
     `image ${image.name} was copied to ${step.host} and is not there whole`,
@@ -45,18 +50,26 @@ interface Copy {
   readonly file: ImageFile;
 }
 
-/** True: it is what git names, and that is remembered. False: it was cut short, and is no longer there. */
+/** True: it was, and is no longer there. */
+async function isCutShort(context: StepContext, step: ImageStep, { volume, file }: Copy): Promise<boolean> {
+  if (bytesOf(await context.client.volumes.xml(volume)) >= file.bytes) return false;
+  await deleteCutShort(context, step, volume);
+  return true;
+}
+
+/** libvirt says nothing of an empty file. */
+function bytesOf(xml: string): number {
+  return Number(textAt(parseXml(xml), 'physical') ?? 0);
+}
+
+/** True: it is what git names, and that is remembered. False: it is shorter. Throws where it is something else. */
 async function isRight(context: StepContext, step: ImageStep, { volume, file }: Copy): Promise<boolean> {
   const { client, images } = context;
   const ref = { pool: step.image.pool, name: step.image.volume };
   const before = await client.volumes.xml(volume);
   if (images.checked.has(step.host, ref, before)) return true;
-  // libvirt does not say it of an empty file.
-  const bytes = Number(textAt(parseXml(before), 'physical') ?? 0);
-  if (bytes < file.bytes) {
-    await deleteCutShort(context, step, volume);
-    return false;
-  }
+  const bytes = bytesOf(before);
+  if (bytes < file.bytes) return false;
   const hash = bytes === file.bytes ? await hashVolume(context, volume, file.bytes) : undefined;
   const after = await client.volumes.xml(volume);
   if (versionOf(after) !== versionOf(before)) throw notOurs(step, 'is being written to at this moment');

@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DesiredState, ImageContent } from '../../../src/core/desired.ts';
 import { stepId } from '../../../src/core/step.ts';
+import { createHosts } from '../../../src/hosts/hosts.ts';
+import { openCheckedVolumes } from '../../../src/hosts/images/checked-volumes.ts';
+import { openImageFiles } from '../../../src/hosts/images/image-files.ts';
 import { desiredState, desiredVm, GIB } from '../../builders.ts';
-import { breakCall, HOST_A, useBench, volumesOf } from '../bench.ts';
+import { breakCall, connectionTo, HOST_A, NO_GUESTS, useBench, volumesOf } from '../bench.ts';
 
 const bench = useBench({ hosts: [HOST_A] });
 const folder = mkdtempSync(join(tmpdir(), 'kvm-gitops-images-'));
@@ -146,6 +149,39 @@ describe('an image that is a file of the operator', () => {
       'volume other.qcow2 of pool default, an overlay of it uses it',
     );
     expect(volumesOf(bench.host)).toContain(`fast/${VOLUME}`);
+  });
+
+  it('is copied once into a folder that two hosts see, though both bring it at the same time', async () => {
+    const { simulator } = bench;
+    const state = mkdtempSync(join(folder, 'two-'));
+    // One simulated host under two names: whatever one writes, the other sees.
+    const connections = ['a', 'b'].map((name) => ({ ...connectionTo(simulator, simulator.host('a')), name }));
+    const hosts = createHosts({
+      connections,
+      inventory: {
+        lastSeen: () => undefined,
+        expect: async () => undefined,
+        remember: async () => undefined,
+      },
+      settings: { ...NO_GUESTS, shutdownTimeoutMs: 300, force: 'never', letGoMs: 200, copyTimeoutMs: 10_000 },
+      images: { files: await openImageFiles(state, 10_000), checked: await openCheckedVolumes(state) },
+      observeTimeoutMs: 5000,
+    });
+    let uploads = 0;
+    bench.host.intercept = (_, name) => {
+      if (name === 'storageVolUpload') uploads += 1;
+      return 'pass';
+    };
+    const [step] = (await bench.plan(wanting())).steps;
+    if (step?.kind !== 'image') throw new Error('no image is to be brought');
+    const both = ['a', 'b'].map((host) => hosts.apply({ ...step, host }, () => undefined));
+    try {
+      await Promise.all(both);
+    } finally {
+      for (const connection of connections) connection.close();
+    }
+    expect(uploads).toBe(1);
+    expect(sha256(bench.host.storage.content(`/fast/${VOLUME}`))).toBe(sha256(image));
   });
 
   it('has nothing made of it once somebody wrote to it', async () => {

@@ -196,6 +196,24 @@ describe('an image that is the disk of a VM', () => {
     );
   });
 
+  it('is read once, though several hosts need it at the same time', async () => {
+    const both = desiredState(
+      [wanting(), wanting({ host: 'a', name: 'db' })].flatMap(({ vms }) => [...vms.values()]),
+    );
+    const { steps } = await bench.plan(both);
+    let reads = 0;
+    bench.host.intercept = (_, name) => {
+      if (name === 'storageVolDownload') reads += 1;
+      return 'pass';
+    };
+    const brought = steps.filter(({ kind }) => kind === 'image');
+    await Promise.all(brought.map((step) => bench.hosts.apply(step, () => undefined)));
+    // The disk, and the copy on its own host that is read back.
+    expect(reads).toBe(2);
+    bench.host.intercept = undefined;
+    expect(await bench.converge(both)).toContain('create db');
+  });
+
   it.each([
     ['there is no such VM', async () => undefine(), 'there is no VM of that name'],
     ['that VM runs', async () => start(), 'it is running: shut it off'],
