@@ -3,6 +3,7 @@ import type { DesiredState } from '../core/desired.ts';
 import {
   type HostVolume,
   type ImagePlace,
+  KEPT,
   listImages,
   pruneProblem,
   type Volumes,
@@ -41,29 +42,48 @@ export function images(options: GlobalOptions): Promise<number> {
  */
 export function prune(name: string | undefined, options: PruneOptions): Promise<number> {
   return withOperator(options, async (session) => {
-    const signal = abortOnSignals();
-    const known = await lookAround(session, signal);
-    const candidates = [...known.volumes]
-      .filter(([host]) => options.host === undefined || host === options.host)
-      .flatMap(([host, there]) => there.map((volume) => ({ host, volume })))
-      .filter(({ volume }) => (name === undefined ? volume.name.startsWith('base-') : volume.name === name));
-    if (name !== undefined && candidates.length === 0)
-      throw new OperatorError(
-        'E_USAGE',
-        `no volume ${name} is on ${options.host ?? 'any host that answers'}`,
-      );
+    const known = await lookAround(session, abortOnSignals());
+    const candidates = candidatesFor(name, options, known);
     let kept = 0;
+    let deleted = 0;
     for (const { host, volume } of candidates) {
       const problem = pruneProblem(volume, host, known);
       const what = `${volume.pool}/${volume.name} on ${host} (${formatBytes(volume.bytes)})`;
-      if (problem === undefined) await pruneOne(session, { host, volume, what, yes: options.yes === true });
-      else if (name !== undefined) {
-        kept += 1;
+      if (problem === undefined) {
+        await pruneOne(session, { host, volume, what, yes: options.yes === true });
+        deleted += 1;
+      } else if (name !== undefined || !EXPECTED.includes(problem)) {
         print(colors.yellow(`kept ${what}: ${problem}`));
+        kept += 1;
       }
     }
-    return kept === 0 ? 0 : 1;
+    if (kept + deleted === 0) print('nothing to delete: what operators brought there is named in git');
+    return kept > 0 && name !== undefined ? 1 : 0;
   });
+}
+
+/** Not worth a line each where no volume was asked for. */
+const EXPECTED: readonly string[] = [KEPT.named, KEPT.foreign];
+
+function candidatesFor(
+  name: string | undefined,
+  { host }: PruneOptions,
+  { observed, volumes }: Known,
+): { readonly host: string; readonly volume: HostVolume }[] {
+  const found = host === undefined ? undefined : observed.hosts.get(host);
+  if (host !== undefined && found?.kind !== 'known')
+    throw new OperatorError(
+      'E_USAGE',
+      `${host} ${found === undefined ? 'is not in operator.yaml' : 'does not answer'}`,
+    );
+  const there = [...volumes]
+    .filter(([one]) => host === undefined || one === host)
+    .flatMap(([one, list]) => list.map((volume) => ({ host: one, volume })));
+  if (name === undefined) return there;
+  const named = there.filter(({ volume }) => volume.name === name);
+  if (named.length === 0)
+    throw new OperatorError('E_USAGE', `no volume ${name} is on ${host ?? 'any host that answers'}`);
+  return named;
 }
 
 const HEAD = ['IMAGE', 'HOST', 'PRESENCE', 'VOLUME', 'SIZE', 'SOURCE', 'USED BY'];

@@ -67,14 +67,17 @@ export function listImages(desired: DesiredState, observed: ObservedState, volum
   );
 }
 
+/** Why most volumes are kept. */
+export const KEPT = { named: 'git names it', foreign: 'no operator brought it' } as const;
+
 /** Why a volume may not be deleted; undefined: no image in git is it, and nothing anywhere is made of it. */
 export function pruneProblem(
   volume: HostVolume,
   host: string,
   { desired, observed, volumes }: Known & { readonly desired: readonly DesiredState[] },
 ): string | undefined {
-  if (!CONTENT_NAME.test(volume.name)) return 'no operator brought it';
-  if (desired.some((state) => isNamed(state, host, volume))) return 'git names it';
+  if (!CONTENT_NAME.test(volume.name)) return KEPT.foreign;
+  if (desired.some((state) => isNamed(state, host, volume))) return KEPT.named;
   const unknown = [...observed.hosts.values()].find(({ kind }) => kind === 'unknown');
   if (unknown !== undefined)
     return `host ${unknown.name} does not answer: it may see the same file, and have VMs that are made of it`;

@@ -1,8 +1,14 @@
+import type { Extent } from '../../libvirt/byte-stream.ts';
+import { lengthOf } from './extents.ts';
+
 /** Passes on what is read, and tells the meter how much it is. */
-export async function* metered(source: AsyncIterable<Buffer>, meter: (bytes: number) => void) {
-  for await (const chunk of source) {
-    meter(chunk.length);
-    yield chunk;
+export async function* metered<Part extends Extent>(
+  source: AsyncIterable<Part>,
+  meter: (bytes: number) => void,
+): AsyncGenerator<Part> {
+  for await (const part of source) {
+    meter(lengthOf(part));
+    yield part;
   }
 }
 

@@ -3,6 +3,7 @@ import { parseDomain } from '../../core/domain-definition.ts';
 import { sourceDisk } from '../../core/source-vm.ts';
 import { attribute, elementAt, elementsAt, parseXml, textAt } from '../../core/xml.ts';
 import { OperatorError } from '../../errors.ts';
+import type { Extent } from '../../libvirt/byte-stream.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { Libvirt } from '../../libvirt/libvirt.ts';
 import { refreshPool } from '../refresh-pool.ts';
@@ -15,7 +16,7 @@ export interface SourceDisk {
   /** As the VM has it; a guest could write another header into a raw disk. */
   readonly format: ImageContent['format'];
   readonly bytes: number;
-  content(): AsyncIterable<Buffer>;
+  content(): AsyncIterable<Extent>;
   /** Throws E_IMAGE_MISSING where it was written to, or the VM started, since it was opened. */
   requireUnchanged(): Promise<void>;
 }
@@ -31,7 +32,7 @@ export async function openSourceDisk(client: Libvirt, source: SourceVm): Promise
   return {
     format,
     bytes: Number(textAt(parseXml(before), 'physical') ?? 0),
-    content: () => client.volumes.download({ volume, offsetBytes: 0, lengthBytes: 0 }),
+    content: () => client.volumes.downloadSparse({ volume, offsetBytes: 0, lengthBytes: 0 }),
     async requireUnchanged() {
       await requireShutOff(client, source);
       if (versionOf(await client.volumes.xml(volume)) === versionOf(before)) return;

@@ -37,9 +37,18 @@ async function load(file: string): Promise<Record<string, ReadSource>> {
     throw error;
   }
   try {
-    return JSON.parse(text) as Record<string, ReadSource>;
+    const content: unknown = JSON.parse(text);
+    return Object.fromEntries(Object.entries(content ?? {}).map(([key, value]) => [key, asSource(value)]));
   } catch (error) {
     const what = `${file} cannot be read: put it back, or delete it to have the disks of VMs read anew`;
     throw new OperatorError('E_CONFIG_INVALID', what, { cause: error });
   }
+}
+
+function asSource(value: unknown): ReadSource {
+  const fields = new Map<string, unknown>(Object.entries(value ?? {}));
+  const [sha256, format, at] = ['sha256', 'format', 'at'].map((name) => fields.get(name));
+  if (typeof sha256 !== 'string' || typeof at !== 'string' || (format !== 'qcow2' && format !== 'raw'))
+    throw new TypeError(`expected sha256, format and at, got ${JSON.stringify(value)}`);
+  return { sha256, format, at };
 }

@@ -1,22 +1,22 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { type Extent, isHole } from '../../libvirt/byte-stream.ts';
+import { hashExtent, isZero, lengthOf } from './extents.ts';
 
-const ZEROS = Buffer.alloc(1024 ** 2);
-
-/** Writes a new file, leaving holes where there are only zeros, and returns the sha256 of what was written. */
+/** Writes a new file, leaving holes where there are only zeros, and returns the sha256 of what it reads as. */
 export async function writeSparse(
   path: string,
-  content: AsyncIterable<Buffer>,
+  content: AsyncIterable<Extent>,
   maxBytes: number,
 ): Promise<string> {
   const hash = createHash('sha256');
   const file = await open(path, 'wx', 0o600);
   try {
     let at = 0;
-    for await (const chunk of content) {
-      hash.update(chunk);
-      if (!isZero(chunk)) await file.write(chunk, 0, chunk.length, at);
-      at += chunk.length;
+    for await (const extent of content) {
+      hashExtent(hash, extent);
+      if (!isHole(extent) && !isZero(extent)) await file.write(extent, 0, extent.length, at);
+      at += lengthOf(extent);
       if (at > maxBytes) throw new Error(`it is larger than ${maxBytes} bytes`);
     }
     await file.truncate(at);
@@ -25,8 +25,4 @@ export async function writeSparse(
     await file.close();
   }
   return hash.digest('hex');
-}
-
-function isZero(chunk: Buffer): boolean {
-  return chunk.length <= ZEROS.length && chunk.equals(ZEROS.subarray(0, chunk.length));
 }

@@ -6,6 +6,7 @@ import { renderEmptyFile } from '../../core/volume-xml.ts';
 import { parseXml, textAt } from '../../core/xml.ts';
 import { OperatorError } from '../../errors.ts';
 import { versionOf } from '../images/checked-volumes.ts';
+import { hashExtent, withHoles } from '../images/extents.ts';
 import type { ImageFile } from '../images/image-files.ts';
 import { createMeter, metered } from '../images/meter.ts';
 import { refreshPool } from '../refresh-pool.ts';
@@ -97,7 +98,8 @@ async function upload(
   const volume = await client.volumes.create(pool, renderEmptyFile(image.volume));
   const meter = createMeter('copying', file.bytes, progress);
   const source = createReadStream(file.path, { highWaterMark: CHUNK_BYTES });
-  await client.volumes.upload({ volume, offsetBytes: 0, lengthBytes: 0 }, metered(source, meter));
+  const range = { volume, offsetBytes: 0, lengthBytes: 0 };
+  await client.volumes.uploadSparse(range, withHoles(metered(source, meter)));
 }
 
 async function hashVolume(
@@ -107,8 +109,8 @@ async function hashVolume(
 ): Promise<string> {
   const hash = createHash('sha256');
   const meter = createMeter('reading back', bytes, progress);
-  const content = client.volumes.download({ volume, offsetBytes: 0, lengthBytes: 0 });
-  for await (const chunk of metered(content, meter)) hash.update(chunk);
+  const content = client.volumes.downloadSparse({ volume, offsetBytes: 0, lengthBytes: 0 });
+  for await (const extent of metered(content, meter)) hashExtent(hash, extent);
   return hash.digest('hex');
 }
 

@@ -45,12 +45,11 @@ function disk(content: Buffer): OpenOptions {
 
 describe('the image files of the operator', () => {
   it('keep what git names, and lose the rest and what killed downloads left', async () => {
-    const [kept, old] = [Buffer.alloc(MIB, 1), Buffer.alloc(MIB, 2)].map(sha256);
+    const [kept = '', old = ''] = [Buffer.alloc(MIB, 1), Buffer.alloc(MIB, 2)].map(sha256);
     mkdirSync(images());
-    for (const name of [kept, old, `${kept}.0f.part`, 'notes.txt'])
-      writeFileSync(join(images(), `${name}`), 'x');
+    for (const name of [kept, old, `${kept}.0f.part`, 'notes.txt']) writeFileSync(join(images(), name), 'x');
     const files = await openImageFiles(folder, 1000);
-    const content = { url: 'https://x/y', sha256: `${kept}`, format: 'raw' } as const;
+    const content = { url: 'https://x/y', sha256: kept, format: 'raw' } as const;
     const dropped = await files.keepNamed(wanting({ name: 'd', pool: 'p', volume: 'v', content }));
     expect(dropped.map(({ name }) => name).toSorted()).toEqual([old, `${kept}.0f.part`].toSorted());
     expect(readdirSync(images()).toSorted()).toEqual([kept, 'notes.txt'].toSorted());
