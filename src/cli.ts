@@ -102,11 +102,14 @@ command('status', 'show the last pass, the hosts and their VMs', 'kvm-gitops sta
     ),
   );
 
-command('log', 'show the commits with their notes', 'kvm-gitops log -n 5')
+command('log', 'show the commits with their notes; of a VM, what each did to it', 'kvm-gitops log web-1 -n 5')
+  .argument('[vm]', 'only the commits that changed this VM, and what was done on its host')
   .option('-n, --limit <count>', 'how many commits', '10')
   .addOption(json)
   .action(
-    exiting(async (_: unknown, self: Command) => (await import('./cli/log.ts')).log(self.optsWithGlobals())),
+    exiting(async (vm: string | undefined, _: unknown, self: Command) =>
+      (await import('./cli/log.ts')).log(vm, self.optsWithGlobals()),
+    ),
   );
 
 command('capacity', 'show what each host has, uses, and would use', 'kvm-gitops capacity')

@@ -1,6 +1,7 @@
 import { OperatorError } from '../errors.ts';
 import { readNotes } from '../git/notes-read.ts';
 import { colors } from './colors.ts';
+import { historyText, vmHistory } from './log-vm.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 
@@ -8,12 +9,28 @@ interface LogOptions extends GlobalOptions {
   readonly limit: string;
 }
 
-/** The newest commits with the operator's notes, as `git log --notes` would show them after fetching the notes. */
-export function log(options: LogOptions): Promise<number> {
+/**
+ * The newest commits with the operator's notes, as `git log --notes` would show them after fetching the notes; of one VM,
+ * those that changed it or under which something was done to it.
+ */
+export function log(vm: string | undefined, options: LogOptions): Promise<number> {
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1) {
     throw new OperatorError('E_USAGE', `--limit takes a whole number from 1, not ${options.limit}`);
   }
+  return vm === undefined ? logCommits(limit, options) : logVm(vm, limit, options);
+}
+
+function logVm(vm: string, limit: number, options: LogOptions): Promise<number> {
+  return withOperator(options, async (session) => {
+    const entries = (await vmHistory(session, vm, abortOnSignals())).slice(0, limit);
+    if (options.json) printJson(entries);
+    else print(historyText(entries, colors));
+    return 0;
+  });
+}
+
+function logCommits(limit: number, options: LogOptions): Promise<number> {
   return withOperator(options, async ({ config, operator }) => {
     const signal = abortOnSignals();
     await operator.mirror.fetch(signal);

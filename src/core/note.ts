@@ -146,7 +146,8 @@ function newest(lines: readonly string[]): readonly string[] {
   return [`  ${lines.length - MAX_LINES} earlier lines, in the journal`, ...lines.slice(-MAX_LINES)];
 }
 
-function formatTime(iso: string): string {
+/** `2026-11-23 21:36:19Z` */
+export function formatTime(iso: string): string {
   return `${iso.slice(0, 19).replace('T', ' ')}Z`;
 }
 

@@ -1,0 +1,34 @@
+import type { Revision } from '../core/report.ts';
+import type { Mirror } from './mirror.ts';
+import { ROOTS } from './selection.ts';
+import { REVISION_FORMAT, toRevision } from './snapshot.ts';
+
+/** How far back it is looked at most. */
+const MAX_COMMITS = 1_000;
+
+/** First-parent commits of the branch, as the mirror has it, that touch manifests; newest first. */
+export async function manifestCommits(
+  mirror: Mirror,
+  folder: string,
+  signal: AbortSignal,
+): Promise<readonly Revision[]> {
+  const git = await mirror.git();
+  const prefix = folder === '' ? '' : `${folder}/`;
+  const output = await git.text(
+    [
+      'log',
+      '--first-parent',
+      '--no-notes',
+      `--max-count=${MAX_COMMITS}`,
+      `--format=${REVISION_FORMAT}`,
+      'HEAD',
+      '--',
+      ...ROOTS.map((root) => `:(top,literal)${prefix}${root}`),
+    ],
+    { signal },
+  );
+  return output
+    .split('\0\n')
+    .filter((record) => record !== '')
+    .map((record) => toRevision(record.split('\0')));
+}
