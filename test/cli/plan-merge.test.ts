@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { linkBaseOf, maxBytesOf, mergeNames, type PlanOptions } from '../../src/cli/plan-options.ts';
 import { CLUSTER_YAML, manifest, startCli, useSite } from './site.ts';
 
 const site = useSite();
@@ -114,14 +115,24 @@ describe('plan of a branch merged with its base', () => {
 
   it.each([
     [['--base', 'main'], '--base and --head go together'],
-    [['--offline'], '--repository and --offline need --base and --head'],
-    [['--base', 'main', '--head', 'feature', '--revision', 'x'], 'stand instead of a folder'],
     [['--base', 'main', '--head', 'nowhere'], '"nowhere" is no commit of the remote'],
-    [['--max-bytes', '10'], '--max-bytes takes a whole number from 200'],
-    [['--link-base', 'javascript:alert(1)'], '--link-base takes an http or https address'],
   ])('is a wrong command line with %j', async (args, message) => {
     const { code, stdout, stderr } = await site.run(['plan', ...args]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(message);
+  });
+
+  it.each<[string | undefined, PlanOptions, string]>([
+    [undefined, { head: 'feature' }, '--base and --head go together'],
+    [undefined, { offline: true }, '--repository and --offline need --base and --head'],
+    [undefined, { base: 'main', head: 'x', revision: 'y' }, 'stand instead of a folder'],
+    ['folder', { base: 'main', head: 'x' }, 'stand instead of a folder'],
+    [undefined, { maxBytes: '10' }, '--max-bytes takes a whole number from 200'],
+    [undefined, { maxBytes: 'all' }, '--max-bytes takes a whole number from 200'],
+    [undefined, { linkBase: 'javascript:alert(1)' }, '--link-base takes an http or https address'],
+    [undefined, { linkBase: 'https://x/)![](y' }, '--link-base takes an http or https address'],
+  ])('says of %s with %j what is wrong', (dir, options, message) => {
+    const read = () => [mergeNames(dir, options), maxBytesOf(options), linkBaseOf(options)];
+    expect(read).toThrow(message);
   });
 });

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { PUSHES, SECRET, SENDERS } from '../forge/deliveries.ts';
 import { waitFor } from '../lab/wait.ts';
 import { CLUSTER_YAML, manifest, type Running, useSite } from './site.ts';
 
@@ -10,8 +11,8 @@ const site = useSite();
 const WEB = 'manifests/web.yaml';
 let operator: Running | undefined;
 
-async function startOperator(): Promise<Running> {
-  const running = site.start(['run']);
+async function startOperator(...args: readonly string[]): Promise<Running> {
+  const running = site.start(['run', ...args]);
   operator = running;
   const isReady = async () => (await fetch(`http://127.0.0.1:${site.port}/readyz`)).ok;
   await waitFor('the first pass', isReady, { timeoutMs: 60_000 }).catch((cause: unknown) => {
@@ -84,6 +85,25 @@ describe('run', () => {
     await waitFor('one more pass', async () => (await passes()) > before, { timeoutMs: 30_000 });
     expect(await end(running, 'SIGINT')).toMatchObject({ code: 0 });
     expect(running.stderr()).not.toContain('Debugger');
+  });
+
+  it('hears the webhook of its forge, and of no other', async () => {
+    writeFileSync(join(site.dir, 'hook'), `${SECRET}\n`, { mode: 0o600 });
+    const config = site.configWith((text) => `${text}webhook: { forge: gitea, secret: { file: hook } }\n`);
+    const running = await startOperator('--config', config);
+    const body = JSON.stringify(PUSHES.gitea('refs/heads/main'));
+    const post = (headers: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${site.port}/webhook`, { method: 'POST', body, headers });
+    expect((await post(SENDERS.gitlab(body))).status).toBe(401);
+    expect(await (await post(SENDERS.gitea(body))).json()).toEqual({ asked: true });
+    expect(await (await post(SENDERS.gitea(body))).json()).toEqual({ asked: false });
+    const asker = async () => {
+      const answer = await fetch(`http://127.0.0.1:${site.port}/api/status`);
+      return JSON.stringify(await answer.json()).includes('"trigger":"webhook"');
+    };
+    await waitFor('a pass for the webhook', asker, { timeoutMs: 30_000 });
+    expect(await end(running)).toMatchObject({ code: 0 });
+    expect(running.stderr()).not.toContain(SECRET);
   });
 
   it('refuses to run twice over one state folder, and names the other', async () => {
