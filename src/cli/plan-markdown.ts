@@ -101,7 +101,7 @@ function confirmation({ assessment: { plan } }: Planned): string | undefined {
   if (plan.confirmation === undefined) return undefined;
   const count = plan.held.filter(({ because }) => because === 'guard').length;
   return (
-    `**To confirm:** ${count} removals wait for a person. After the merge, once a pass has held them back, on the ` +
+    `**To confirm:** ${count === 1 ? 'a removal waits' : `${count} removals wait`} for a person. After the merge, once a pass has held them back, on the ` +
     `operator's machine: \`kvm-gitops confirm ${plan.confirmation}\``
   );
 }
@@ -151,7 +151,7 @@ function plannedText(
     pending.length === 0
       ? ''
       : folded(
-          `${pending.length} more steps that wait already, and are not of this change`,
+          `Not of this change, and waiting already: ${countKinds(pending).join(', ')}`,
           hostTable(pending, rows),
         ),
     list('Unknown hosts, whose VMs are left alone', unknownLines(observed), rows),

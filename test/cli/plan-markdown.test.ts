@@ -62,7 +62,7 @@ describe('a plan as Markdown', () => {
     const result = planned(desiredState([]), observedState(knownHost('a', [observedVm()])));
     const guarded = planMarkdown(result, OPTIONS);
     expect(guarded).toContain('### kvm-gitops: 1 held');
-    expect(guarded).toMatch(/\*\*To confirm:\*\* 1 removals wait.*`kvm-gitops confirm [0-9a-f]{12}`/);
+    expect(guarded).toMatch(/\*\*To confirm:\*\* a removal waits.*`kvm-gitops confirm [0-9a-f]{12}`/);
     const free = planMarkdown(withPlan([removeStep('web')]), OPTIONS);
     expect(free).toContain('| remove | `web` | removed, kept until 2026-03-01 |');
     expect(free).toContain('**Impact:** removal 1');
@@ -89,7 +89,9 @@ describe('a plan as Markdown', () => {
     const pending = new Set(['create a/web in git, not on the host']);
     const text = planMarkdown({ ...result, merge: merged({ pending }) }, OPTIONS);
     expect(text).toContain('### kvm-gitops: 1 to start');
-    expect(text).toMatch(/<summary>1 more steps that wait already.*\n\n\| Step.*\n.*\n\| create \| `web`/);
+    expect(text).toMatch(
+      /<summary>Not of this change, and waiting already: 1 to create.*\n\n\| Step.*\n.*\n\| create \| `web`/,
+    );
   });
 
   it('names hosts that do not answer, and what a reviewer should see', () => {

@@ -31,7 +31,7 @@ describe('plan of a branch merged with its base', () => {
     expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
     expect(stdout).toContain('### kvm-gitops: 1 to create, 1 to start');
     expect(stdout).toContain('| create | `web-2` | none | `in git, not on the host` |');
-    expect(stdout).toMatch(/2 more steps that wait already[^]*`web-3`/);
+    expect(stdout).toMatch(/waiting already: 1 to create, 1 to start[^]*`web-3`/);
     expect(stdout).toMatch(/\| `t02` \| `memory` \| 0 GiB \| 1 GiB \| 16 GiB \|/);
     expect(site.simulator.host('t02').host.vms()).toEqual([]);
   });
@@ -77,7 +77,7 @@ describe('plan of a branch merged with its base', () => {
     expect(stdout).toContain('- `policy: maxRemovals 5 -> 99`\n- `policy: tombstoneDays 7 -> 0`');
     branch('empty', { [WEB]: undefined, 'manifests/three.yaml': undefined });
     expect((await plan('empty')).stdout).toMatch(
-      /\*\*To confirm:\*\* 1 removals.*kvm-gitops confirm [0-9a-f]{12}/,
+      /\*\*To confirm:\*\* a removal waits.*kvm-gitops confirm [0-9a-f]{12}/,
     );
   });
 
