@@ -160,7 +160,7 @@ class ByteStream implements StreamSink {
 
   #step(done: Promise<void>): Promise<void> {
     const { signal, timeoutMs = STEP_TIMEOUT_MS } = this.#options;
-    return within(done, { signal, timeoutMs, late: new CallTimeoutError(this.#name, timeoutMs, true) });
+    return within(done, { signal, timeoutMs, late: () => new CallTimeoutError(this.#name, timeoutMs, true) });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Codec } from './xdr.ts';
+import { type Codec, nothing } from './xdr.ts';
 import { XdrWriter } from './xdr-writer.ts';
 
 /** The length word and the header behind it. */
@@ -6,6 +6,9 @@ const HEADER_BYTES = 28;
 
 /** VIR_NET_MESSAGE_MAX: what libvirt itself accepts, the length word included. */
 const PACKET_MAX_BYTES = 32 * 1024 * 1024;
+
+/** A packet of a stream has no more. */
+const COMMON_MAX_BYTES = 256 * 1024 + HEADER_BYTES;
 
 /** VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX: the most that every libvirt takes in one stream packet. */
 export const STREAM_CHUNK_MAX_BYTES = 262_120;
@@ -66,6 +69,14 @@ export function writePacket<T>(writer: XdrWriter, header: PacketHeader, codec: C
   }
 }
 
+/** The beginning of a packet whose body of that length is sent behind it as it is. */
+export function headOfPacket(header: PacketHeader, bodyBytes: number): Buffer {
+  const writer = new XdrWriter();
+  writePacket(writer, header, nothing, undefined);
+  writer.patchUint(0, writer.length + bodyBytes);
+  return writer.finish();
+}
+
 /** One packet as bytes. */
 export function encodePacket<T>(header: PacketHeader, codec: Codec<T>, body: T): Buffer {
   const writer = new XdrWriter();
@@ -73,7 +84,7 @@ export function encodePacket<T>(header: PacketHeader, codec: Codec<T>, body: T):
   return writer.finish();
 }
 
-/** Cuts a byte stream into packets. Holds at most one packet, and never more memory than twice what has come of it. */
+/** Cuts a byte stream into packets. Holds at most one packet, and no more memory than twice what has come of it, or than a packet of a stream. */
 export class PacketSplitter {
   readonly #onPacket: (packet: Packet) => void;
   /** The beginning of a packet whose end has not come; its first `#held` bytes are filled. */
@@ -98,7 +109,8 @@ export class PacketSplitter {
       this.#onPacket(parsePacket(chunk.subarray(at, at + length)));
       at += length;
     }
-    if (at < chunk.length) this.#hold(chunk.subarray(at));
+    if (at < chunk.length)
+      this.#hold(chunk.subarray(at), chunk.length - at >= 4 ? checkedLength(chunk, at) : 0);
   }
 
   /** Feeds the packet that is held; returns how much of the chunk it took. */
@@ -111,7 +123,7 @@ export class PacketSplitter {
     }
     const length = checkedLength(this.#partial, 0);
     const wanted = Math.min(length - this.#held, chunk.length - at);
-    this.#hold(chunk.subarray(at, at + wanted));
+    this.#hold(chunk.subarray(at, at + wanted), length);
     if (this.#held === length) {
       const packet = this.#partial.subarray(0, length);
       this.#partial = Buffer.alloc(0);
@@ -121,10 +133,12 @@ export class PacketSplitter {
     return at + wanted;
   }
 
-  #hold(bytes: Buffer): void {
+  /** Room for a packet of a stream is made at once; for more only as it comes. */
+  #hold(bytes: Buffer, expected = 0): void {
     const held = this.#held + bytes.length;
     if (held > this.#partial.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(held, 2 * this.#held));
+      const room = expected <= COMMON_MAX_BYTES ? expected : 2 * this.#held;
+      const larger = Buffer.allocUnsafeSlow(Math.max(held, room));
       this.#partial.copy(larger, 0, 0, this.#held);
       this.#partial = larger;
     }

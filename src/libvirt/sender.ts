@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { keepaliveHeader, type PacketHeader, writePacket } from './packet.ts';
+import { headOfPacket, keepaliveHeader, type PacketHeader, writePacket } from './packet.ts';
 import type { PendingCalls } from './pending-calls.ts';
-import { nothing, rest } from './xdr.ts';
+import { nothing } from './xdr.ts';
 import { XdrWriter } from './xdr-writer.ts';
 
 /** Calls made in one turn of the event loop go out together, in writes of about this size. */
@@ -38,9 +38,9 @@ export class Sender {
 
   /** Sends a packet of a stream at once; resolves when there is room for more, or the sender has stopped. */
   async streamPacket(header: PacketHeader, payload: Buffer): Promise<void> {
-    const writer = new XdrWriter();
-    writePacket(writer, header, rest, payload);
-    this.#stream.write(writer.finish());
+    this.#stream.write(headOfPacket(header, payload.length));
+    // Not copied behind its header: most of what is ever sent are disks.
+    if (payload.length > 0) this.#stream.write(payload);
     if (!this.#stream.writableNeedDrain) return;
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
