@@ -18,6 +18,7 @@ interface Benchmark {
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   idle: { needsLab: true, load: async () => (await import('./idle-pass.ts')).benchIdlePass },
   build: { needsLab: true, load: async () => (await import('./build.ts')).benchBuild },
+  copy: { needsLab: true, load: async () => (await import('./copy.ts')).benchCopy },
   reaction: { needsLab: false, load: async () => (await import('./reaction.ts')).benchReaction },
   fleet: {
     needsLab: false,
