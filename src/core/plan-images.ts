@@ -1,6 +1,7 @@
 import type { DesiredState, Image } from './desired.ts';
 import { imageKey, isBrought } from './images.ts';
 import { type KnownHost, volumeKey } from './observed.ts';
+import { hasBootDisk } from './source-vm.ts';
 import { type CreateStep, type ImageStep, type PoolStep, type Step, stepId } from './step.ts';
 
 /**
@@ -15,8 +16,8 @@ export function withImages(
   const pools = steps.filter((step) => step.kind === 'pool');
   const brought = new Map<string, ImageStep>();
   for (const step of steps) {
-    const image = step.kind === 'create' ? step.spec.bootDisk.image : undefined;
-    if (image === undefined || !isBrought(image) || isChecked(image, known.get(step.host))) continue;
+    if (step.kind !== 'create' || !needsImage(step, known.get(step.host))) continue;
+    const { image } = step.spec.bootDisk;
     const next = imageStep(step.host, image, pools);
     if (brought.has(stepId(next))) continue;
     const first = [...brought.values()].find((other) => isSameStore(other, next, desired));
@@ -28,6 +29,13 @@ export function withImages(
   if (brought.size === 0) return steps;
   const others = steps.filter((step) => step.kind !== 'pool');
   return [...pools, ...brought.values(), ...others.map((step) => afterImage(step, brought))];
+}
+
+/** An earlier try may have made the boot disk already. */
+function needsImage({ spec, uuid }: CreateStep, host: KnownHost | undefined): boolean {
+  const { image } = spec.bootDisk;
+  const begun = host?.vms.find((vm) => vm.uuid === uuid);
+  return isBrought(image) && !isChecked(image, host) && !(begun && hasBootDisk(spec, begun));
 }
 
 function isChecked({ pool, volume }: Image, host: KnownHost | undefined): boolean {

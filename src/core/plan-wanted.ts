@@ -21,7 +21,7 @@ import {
 } from './plan-obstacles.ts';
 import { declaredSnapshot, planSnapshots, type SnapshotPlan } from './plan-snapshots.ts';
 import { sizeChange, sizeOf, untilRestart } from './size.ts';
-import { sourceProblem } from './source-vm.ts';
+import { hasBootDisk, sourceProblem } from './source-vm.ts';
 import type { CreateStep, Step, Verdict } from './step.ts';
 
 interface WantedContext extends PlanContext {
@@ -202,7 +202,8 @@ function forceOf({ force }: Pick<Mark, 'force'>): Pick<Mark, 'force'> {
 function planUnfinished(vm: DesiredVm, found: ObservedVm, context: WantedContext): Verdict {
   if (!canBeMade(vm)) return hold(vm, lostProblem(vm));
   const host = context.fleet.known.get(vm.host);
-  const unreadable = host && sourceProblem(vm.bootDisk.image, host, context.fleet);
+  const needsSource = host !== undefined && !hasBootDisk(vm, found);
+  const unreadable = needsSource ? sourceProblem(vm.bootDisk.image, host, context.fleet) : undefined;
   if (unreadable !== undefined) return hold(vm, unreadable);
   return creation(vm, context, found);
 }

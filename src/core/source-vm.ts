@@ -1,4 +1,4 @@
-import type { Image, SourceVm } from './desired.ts';
+import type { Image, NewVm, SourceVm } from './desired.ts';
 import type { Fleet } from './fleet.ts';
 import type { ImageSize, KnownHost, ObservedDisk, ObservedHost, ObservedVm } from './observed.ts';
 import { volumeKey } from './observed.ts';
@@ -41,6 +41,11 @@ export function sourceDisk<Disk extends Pick<ObservedDisk, 'target' | 'file'>>({
   readonly disks: readonly Disk[];
 }): Disk | undefined {
   return disks.find(({ target }) => target === 'vda') ?? disks[0];
+}
+
+/** Whether an earlier try made the disk that the VM boots from. */
+export function hasBootDisk({ bootDisk }: Pick<NewVm, 'bootDisk'>, { mark }: ObservedVm): boolean {
+  return mark?.volumes.some(({ made, target }) => made && target === bootDisk.target) === true;
 }
 
 /** It is on the host and checked, or the operator has the file. */

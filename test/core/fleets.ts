@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { DataDisk, DesiredState, DesiredVm } from '../../src/core/desired.ts';
+import type { DataDisk, DesiredState, DesiredVm, Image } from '../../src/core/desired.ts';
 import { vmUuid } from '../../src/core/identity.ts';
 import type { Mark, MarkedVolume } from '../../src/core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm } from '../../src/core/observed.ts';
@@ -19,6 +19,17 @@ import {
 const HOSTS = ['a', 'b', 'c'];
 /** Few, so that what git wants and what the hosts have meet often. */
 const NAMES = ['web', 'db', 'log'];
+
+/** One that is fetched, and one that is the disk of a VM that may be there, run, or be gone. */
+const IMAGES: readonly Image[] = [
+  {
+    name: 'fetched',
+    pool: 'default',
+    volume: 'base-abababababababab.qcow2',
+    content: { url: 'https://x/y', sha256: 'ab'.repeat(32), format: 'qcow2' },
+  },
+  { name: 'golden', pool: 'default', volume: '', sourceVm: { name: 'alien', host: 'a' } },
+];
 
 function isBefore(name: string, other: string): boolean {
   return NAMES.indexOf(name) < NAMES.indexOf(other);
@@ -47,9 +58,10 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
       diskGiB: fc.constantFrom(undefined, 1, 2),
       bridge: fc.constantFrom(undefined, 'br0', 'br1'),
       title: fc.constantFrom(undefined, 'title'),
+      image: fc.constantFrom(undefined, undefined, ...IMAGES),
     })
     // No circles: a VM depends on those alone that are named before it.
-    .map(({ others, isAdopted, motd, diskGiB, bridge, title, ...vm }) => {
+    .map(({ others, isAdopted, motd, diskGiB, bridge, title, image, ...vm }) => {
       const dependsOn = others.filter((other) => isBefore(other, vm.name));
       const declared = {
         ...vm,
@@ -58,6 +70,7 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
         ...(motd && { seed: desiredSeed({ motd }, vm.name) }),
       };
       const devices = {
+        ...(image && { bootDisk: { ...desiredVm({ name: vm.name }).bootDisk, image } }),
         ...(diskGiB && { dataDisks: [dataDisk(vm.name, diskGiB)] }),
         ...(bridge && { nics: [{ bridge, bridgeFrom: 'vm' as const }] }),
       };
