@@ -16,6 +16,7 @@ export interface NoteSummary {
   readonly failed: number;
   readonly held: number;
   readonly issues: number;
+  readonly pendingRestart: number;
   readonly unknownHosts: readonly string[];
   readonly confirmation?: string;
   readonly supersededBy?: string;
