@@ -30,9 +30,16 @@ export function macFinder({ fleet, plan, present, leases }: MacContext): (vm: De
     const joined = joining.get(vm.name);
     if (joined !== undefined) return joined;
     // Unknown is not absent: it may be there, as it was when its entry was written.
-    if (found === undefined) return fleet.known.has(vm.host) ? undefined : present.get(vm.name)?.mac;
+    if (found === undefined)
+      return fleet.known.has(vm.host) ? undefined : (present.get(vm.name)?.mac ?? unusedMac(vm));
     const card = cardOf(vm, found);
     return rewired.get(`${found.uuid} ${card}`) ?? card;
+  }
+
+  /** That git gives it, where nothing that we see has it. */
+  function unusedMac({ nics }: DesiredVm): string | undefined {
+    const mac = nics[0]?.mac?.toLowerCase();
+    return mac === undefined || fleet.macs().has(mac) ? undefined : mac;
   }
 
   /** Only what its running guest has or we gave it before: a stranger who goes by its name stays a stranger. */

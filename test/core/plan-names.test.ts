@@ -93,6 +93,19 @@ describe('what dnsmasq is told', () => {
     expect(written(steps)).toEqual([`web 10.0.0.13 ${WEB_MAC}`]);
   });
 
+  it.each<[string, string[], string[]]>([
+    ['free', [], ['web 10.0.0.11 52:54:00:00:00:99']],
+    ['that of another VM', ['52:54:00:00:00:99'], []],
+  ])(
+    'has a MAC address from git that is %s while the host of its VM does not answer',
+    (_, macs, expected) => {
+      const declared = { ...web, host: 'c', nics: [{ bridge: 'br0', mac: '52:54:00:00:00:99' }] };
+      const hosts = [knownHost('a', [stranger({ name: 'alien', macs })]), unknownHost('c', [])];
+      const names = knownNames([], { isLoaded: false });
+      expect(written(judge([declared], hosts, names).plan.steps)).toEqual(expected);
+    },
+  );
+
   it.each([
     ['that nobody of us wrote', '52:54:00:00:00:09,10.0.0.9\n', 'not written by us'],
     [

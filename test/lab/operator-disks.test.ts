@@ -98,16 +98,14 @@ describe.skipIf(!labAvailable().ok)(
       const host = lab.host('t01');
       await host.exec(['ip', 'link', 'add', 'br7', 'type', 'bridge']);
       const disks = 'disks: [{ sizeGb: 2 }, { sizeGb: 2 }]';
-      const note = await applied(`${disks}, bridge: br7, description: moved`, 'Another bridge');
-      expect(note.summary).toMatchObject({ done: { rewire: 1, describe: 1 }, pendingRestart: 0 });
-      expect(await host.virsh('domiflist', 'db-9')).toContain('br7');
-      expect(await host.virsh('desc', 'db-9')).toContain('moved');
-
       const mac = '52:54:00:77:77:77';
-      const wanted = await pushed(`${disks}, bridge: br7, mac: "${mac}"`, 'Another MAC address');
+      const card = `bridge: br7, mac: "${mac}", description: moved`;
+      const wanted = await pushed(`${disks}, ${card}`, 'Another bridge, another MAC address');
       const { text } = await site().noteOf(wanted, ({ summary }) => summary.pendingRestart === 1);
       expect(text).toMatch(new RegExp(`pending restart of db-9 on t01: MAC address .* -> ${mac}`));
       expect(onlyOne(await look(), 'db-9').macs).toEqual([mac]);
+      expect(await host.virsh('domiflist', 'db-9')).toContain('br7');
+      expect(await host.virsh('desc', 'db-9')).toContain('moved');
     });
   },
 );
