@@ -9,7 +9,8 @@ import { hasSshd, type Sshd, startSshd } from '../hosts/sshd.ts';
 
 const ways = [['this machine', false] as const, ...(hasSshd ? [['one by SSH', true] as const] : [])];
 
-describe.each(ways)('%s', (_, bySsh) => {
+// Each call by SSH starts a process there.
+describe.each(ways)('%s', { timeout: 30_000 }, (_, bySsh) => {
   let machine: Machine;
   let sshd: Sshd | undefined;
   const dir = mkdtempSync(join(tmpdir(), 'kg-machine-'));
@@ -29,6 +30,13 @@ describe.each(ways)('%s', (_, bySsh) => {
     await machine.replace(path, 'new $HOME `id`\nsecond\n');
     expect(readFileSync(path, 'utf8')).toBe('new $HOME `id`\nsecond\n');
     expect(statSync(path).mode & 0o777).toBe(0o644);
+    expect(readdirSync(dir)).toEqual(["it's a file"]);
+  });
+
+  it('puts it there over what an earlier try has left half-done', async () => {
+    writeFileSync(join(dir, ".it's a file.new"), 'half a file that is longer than the new one\n');
+    await machine.replace(path, 'whole\n');
+    expect(readFileSync(path, 'utf8')).toBe('whole\n');
     expect(readdirSync(dir)).toEqual(["it's a file"]);
   });
 
