@@ -64,6 +64,18 @@ describe.skipIf(!labAvailable().ok)(
       );
     });
 
+    it('config check says what is wrong with what it finds', async () => {
+      const { configure, lab } = site();
+      const right = dnsmasqKeys(lab);
+      configure({ more: { dnsmasq: { ...right, folder: join(lab.dir, 'dhcp', 'conf.d') } } });
+      const { stdout, code } = await site().cli('config', 'check');
+      configure({ more: { dnsmasq: right } });
+      expect(code).toBe(1);
+      expect(stdout).toMatch(
+        /failed +dnsmasq reads our files\n +its configuration lacks `dhcp-hostsfile=.*conf\.d\/dhcp-hosts` and `addn-hosts=.*`: add it/,
+      );
+    });
+
     it('3: an address goes from a removed VM to a new one in one commit, and the new one has it at once', async () => {
       const { remote, applied } = site();
       const old = onlyOne(await site().look(), 'web-1');
