@@ -7,6 +7,9 @@ import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 import { formatTable } from './table.ts';
 
+/** Characters of a value in the table. */
+const SHOWN = 40;
+
 /** Where the hosts are otherwise than git declares, field by field. Exit code 2: something has drifted. */
 export function drift(dir: string | undefined, options: GlobalOptions): Promise<number> {
   return withOperator(options, async ({ operator }) => {
@@ -37,8 +40,8 @@ function text(
     difference.host,
     difference.vm,
     difference.field,
-    difference.git,
-    difference.actual,
+    brief(difference.git),
+    brief(difference.actual),
     consequence(difference),
   ]);
   return [
@@ -48,6 +51,12 @@ function text(
     ...pending.map(({ host, vm, reason }) => colors.dim(`pending restart of ${vm} on ${host}: ${reason}`)),
     ...unknown.map(({ host, reason }) => colors.yellow(`${host} is unknown: ${reason}`)),
   ].join('\n');
+}
+
+/** A description may have many lines. */
+function brief(value: string): string {
+  const line = value.replaceAll(/\s+/g, ' ');
+  return line.length <= SHOWN ? line : `${line.slice(0, SHOWN - 1)}…`;
 }
 
 function consequence({ kind, policy }: Difference): string {

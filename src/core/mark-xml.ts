@@ -1,4 +1,5 @@
 import type { Element } from '@xmldom/xmldom';
+import type { Applied } from './applied.ts';
 import {
   MARK_NAMESPACE,
   MARK_PREFIX,
@@ -37,6 +38,7 @@ function render(mark: Mark, prefix: string, namespace: string): string {
     protect: mark.protect ? 'yes' : 'no',
     ...(mark.force !== undefined && { force: mark.force }),
     ...(mark.dependsOn !== undefined && { 'depends-on': mark.dependsOn.join(' ') }),
+    ...renderApplied(mark.applied),
     ...(mark.spec !== undefined && { spec: mark.spec }),
     ...(mark.seed !== undefined && { seed: mark.seed }),
     ...(mark.guestName !== undefined && { 'guest-name': mark.guestName }),
@@ -91,6 +93,7 @@ export function readMark(element: Element): Mark {
     protect: readYesNo(element, 'protect'),
     ...readForce(element),
     ...readDependsOn(element),
+    ...readApplied(element),
     ...readSpec(element),
     volumes: elementsAt(element, 'volume').map(readVolume),
     ...(seed !== undefined && { seed }),
@@ -110,6 +113,20 @@ function readForce(element: Element): Pick<Mark, 'force'> {
 function readDependsOn(element: Element): Pick<Mark, 'dependsOn'> {
   const names = attribute(element, 'depends-on')?.split(' ').filter(Boolean) ?? [];
   return names.length === 0 ? {} : { dependsOn: names };
+}
+
+function renderApplied(applied: Applied = {}): { applied?: string } {
+  const fields = Object.entries(applied).map(([id, hash]) => `${id}=${hash}`);
+  return fields.length === 0 ? {} : { applied: fields.join(' ') };
+}
+
+function readApplied(element: Element): Pick<Mark, 'applied'> {
+  const applied = attribute(element, 'applied');
+  if (applied === undefined) return {};
+  const fields = applied.split(' ').filter(Boolean);
+  const strange = fields.find((field) => !/^[a-z.]+=[0-9a-f]{8}$/.test(field));
+  if (strange !== undefined) throw new Error(`our mark has "${strange}" in applied`);
+  return { applied: Object.fromEntries(fields.map((field) => [field.slice(0, -9), field.slice(-8)])) };
 }
 
 function readSpec(element: Element): Pick<Mark, 'spec'> {

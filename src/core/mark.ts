@@ -1,3 +1,4 @@
+import type { Applied } from './applied.ts';
 import type { ForcePolicy } from './desired.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -33,7 +34,9 @@ export interface Mark {
   readonly force?: ForcePolicy;
   /** Likewise; absent: on nothing. */
   readonly dependsOn?: readonly string[];
-  /** `specHash` of what was applied last, all of it; absent in marks of version 0.1. */
+  /** What was applied last, field by field; absent in older marks. */
+  readonly applied?: Applied;
+  /** In older marks: `specHash` of all of it. The next change puts `applied` in its place. */
   readonly spec?: string;
   /** The volumes that we made for it: what a purge deletes, and nothing else. */
   readonly volumes: readonly MarkedVolume[];

@@ -101,7 +101,8 @@ function planExisting(vm: DesiredVm, seen: OwnedVm, context: WantedContext): Ver
   const verdict = convergence(vm, owned, context);
   if (mark.state === 'tombstone') return around(settled(vm, verdict, context.commit), first, last);
   const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
-  const judged = judgeDrift(vm, verdict, { ...base, mark: readyMark(vm, context, mark) });
+  const subject = { ...base, mark: readyMark(vm, context, mark) };
+  const judged = judgeDrift(vm, verdict, { subject, size: sizeOf(found) });
   return around(judged, first, last);
 }
 
@@ -237,9 +238,9 @@ function creation(vm: NewVm, context: WantedContext, begun?: ObservedVm): Verdic
 function readyMark(
   vm: DesiredVm,
   context: WantedContext,
-  kept: Pick<Mark, 'volumes' | 'spec' | 'seed' | 'guestName' | 'snapshots'>,
+  kept: Pick<Mark, 'volumes' | 'applied' | 'spec' | 'seed' | 'guestName' | 'snapshots'>,
 ): Mark {
-  const { volumes, spec, seed, guestName, snapshots } = kept;
+  const { volumes, applied, spec, seed, guestName, snapshots } = kept;
   return {
     cluster: context.cluster,
     uuid: vm.uuid,
@@ -249,6 +250,7 @@ function readyMark(
     protect: vm.protect,
     ...forceOf(vm),
     ...(vm.dependsOn.length > 0 && { dependsOn: vm.dependsOn }),
+    ...(applied !== undefined && { applied }),
     ...(spec !== undefined && { spec }),
     ...(seed !== undefined && { seed }),
     ...(guestName !== undefined && { guestName }),

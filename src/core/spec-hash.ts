@@ -15,10 +15,7 @@ const LEFT_OUT = [
   'snapshots',
 ];
 
-/**
- * Names all that git declares of a VM. The mark carries the hash of what was applied last: while it is the same, a
- * difference on the host was made there; when it is not, git has changed since.
- */
+/** Names all that git declares of a VM, in marks that were written before each field had a hash of its own. */
 export function specHash(vm: DesiredVm): string {
   return createHash('sha256')
     .update(JSON.stringify(canonical(vm)))

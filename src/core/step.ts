@@ -1,3 +1,4 @@
+import type { Settlement } from './applied.ts';
 import type { Asked } from './asked.ts';
 import type { DataDisk, ForcePolicy, Image, NewVm } from './desired.ts';
 import type { Mark, MarkedVolume, Retention } from './mark.ts';
@@ -25,7 +26,7 @@ interface VmStepBase extends StepBase {
   /** Whose mark the VM must carry on the host; without it nothing is done. */
   readonly cluster: string;
   /** It completes what git declares of the VM: once it is done, the mark says so. */
-  readonly settles?: { readonly spec: string; readonly commit: string };
+  readonly settles?: Settlement;
 }
 
 /** Claims the name, fills the disks, sets autostart, and leaves the VM `ready` and shut off. */

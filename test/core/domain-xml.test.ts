@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { appliedNow } from '../../src/core/applied.ts';
 import { parseDomain } from '../../src/core/domain-definition.ts';
 import { type DomainPlace, renderDomain } from '../../src/core/domain-xml.ts';
 import { MARK_NAMESPACE } from '../../src/core/mark.ts';
@@ -127,6 +128,8 @@ describe('a mark', () => {
     { name: 'a tombstone', given: mark({ state: 'tombstone' }) },
     { name: 'of a file with an odd name', given: mark({ file: `manifests/a "b" & 'c' <d>\té.yaml` }) },
     { name: 'that knows what it depends on', given: mark({ dependsOn: ['db-1', 'db-2'] }) },
+    { name: 'that knows what is applied', given: mark({ applied: appliedNow(desiredVm()) }) },
+    { name: 'of an older version', given: mark({ spec: '0123456789abcdef' }) },
     { name: 'that knows of no force', given: mark({ force: 'never' }) },
     { name: 'without volumes', given: mark({ volumes: [] }) },
   ])('that is $name reads back as it was written', ({ given }) => {
@@ -169,6 +172,12 @@ describe('a mark', () => {
       from: 'protect="no"',
       to: 'protect="no" force="always"',
       error: 'force="always"',
+    },
+    {
+      name: 'no hash of what is applied',
+      from: 'protect="no"',
+      to: 'protect="no" applied="vcpus=2"',
+      error: '"vcpus=2" in applied',
     },
     {
       name: 'a removal though it is ready',

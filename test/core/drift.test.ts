@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { DesiredVm } from '../../src/core/desired.ts';
+import { appliedNow } from '../../src/core/applied.ts';
+import type { NewVm } from '../../src/core/desired.ts';
 import { findDrift } from '../../src/core/drift.ts';
 import type { ObservedVm } from '../../src/core/observed.ts';
-import { specHash } from '../../src/core/spec-hash.ts';
 import {
   desiredState,
   desiredVm,
@@ -14,9 +14,12 @@ import {
   unknownHost,
 } from '../builders.ts';
 
-function driftOf(found: Partial<ObservedVm>, git: Partial<DesiredVm> = {}, spec?: string) {
+function driftOf(found: Partial<ObservedVm>, git: Partial<NewVm> = {}, before: Partial<NewVm> = {}) {
   const vm = desiredVm(git);
-  const seen = observedVm({ mark: mark({ spec: spec ?? specHash(vm) }), ...found });
+  const seen = observedVm({
+    mark: mark({ applied: appliedNow(desiredVm({ ...git, ...before })) }),
+    ...found,
+  });
   return findDrift(desiredState([vm]), observedState(knownHost('a', [seen]), unknownHost('b')));
 }
 
@@ -25,7 +28,7 @@ describe('drift', () => {
     expect(driftOf({})).toEqual([]);
   });
 
-  it.each<{ found: Partial<ObservedVm>; git?: Partial<DesiredVm>; field: string; is: [string, string] }>([
+  it.each<{ found: Partial<ObservedVm>; git?: Partial<NewVm>; field: string; is: [string, string] }>([
     { found: { vcpus: 1 }, field: 'vcpus', is: ['2', '1'] },
     { found: { memoryMiB: 1536 }, field: 'memoryGb', is: ['2', '1.5'] },
     { found: { maxMemoryMiB: 2048 }, field: 'maxMemoryGb', is: ['4', '2'] },
@@ -44,10 +47,49 @@ describe('drift', () => {
       field: 'network card 1',
       is: ['52:54:00:00:00:02', '52:54:00:00:00:01'],
     },
+    {
+      found: { nics: [], macs: [] },
+      git: { nics: [{ bridge: 'br0', mac: '52:54:00:00:00:02' }] },
+      field: 'network card 1',
+      is: ['52:54:00:00:00:02', 'missing'],
+    },
+    {
+      found: {},
+      git: { nics: [{ bridge: 'br1', bridgeFrom: 'vm' }] },
+      field: 'bridge of network card 1',
+      is: ['br1', 'br0'],
+    },
+    { found: {}, git: { title: 'Shop' }, field: 'title', is: ['Shop', 'none'] },
+    { found: { title: 'shop' }, git: { title: 'Shop' }, field: 'title', is: ['Shop', 'shop'] },
+    {
+      found: { description: 'old' },
+      git: { description: 'new\n' },
+      field: 'description',
+      is: ['new', 'old'],
+    },
   ])('is told of $field', ({ found, git, field, is: [inGit, actual] }) => {
     expect(driftOf(found, git)).toEqual([
       { host: 'a', vm: 'web', field, git: inGit, actual, kind: 'drift', policy: 'heal' },
     ]);
+  });
+
+  it('is not a description that differs in white space around it', () => {
+    expect(driftOf({ description: 'text' }, { description: ' text\n' })).toEqual([]);
+  });
+
+  it('is not a bridge that nobody declares, or a title', () => {
+    expect(driftOf({ title: 'mine' }, { nics: [{ bridge: 'br9' }] })).toEqual([]);
+  });
+
+  it('is a disk that git no longer names', () => {
+    const vdb = { target: 'vdb', pool: 'default', name: 'web-vdb.qcow2', made: true };
+    const seen = { mark: mark({ volumes: [...mark().volumes, vdb] }) };
+    expect(driftOf(seen)).toMatchObject([{ field: 'disk vdb', git: 'none', actual: 'there' }]);
+  });
+
+  it('is not a boot disk that is larger than the default', () => {
+    const { bootDisk } = desiredVm();
+    expect(driftOf({}, { bootDisk: { ...bootDisk, sizeGiB: 1, sizeIsDefault: true } })).toEqual([]);
   });
 
   it('is not what git leaves to people', () => {
@@ -55,7 +97,10 @@ describe('drift', () => {
   });
 
   it('is no drift where git has changed since', () => {
-    expect(driftOf({ vcpus: 1 }, {}, 'old')).toMatchObject([{ field: 'vcpus', kind: 'pending' }]);
+    expect(driftOf({ vcpus: 1, autostart: false }, {}, { vcpus: 1 })).toMatchObject([
+      { field: 'autostart', kind: 'drift' },
+      { field: 'vcpus', kind: 'pending' },
+    ]);
   });
 
   it('is not what a VM only shows from its next start on', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { appliedNow } from '../../src/core/applied.ts';
 import { measureCapacity } from '../../src/core/capacity.ts';
 import type { DesiredVm } from '../../src/core/desired.ts';
 import type { KnownHost, ObservedDisk, ObservedVm } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
-import { specHash } from '../../src/core/spec-hash.ts';
 import {
   adoptedVm,
   COMMIT,
@@ -37,7 +37,7 @@ describe('adopting', () => {
       {
         mark: {
           state: 'ready',
-          spec: specHash(adoptedVm()),
+          applied: appliedNow(adoptedVm()),
           volumes: [{ target: 'vda', pool: 'default', name: 'web-vda.qcow2', made: true }],
         },
       },
@@ -53,7 +53,7 @@ describe('adopting', () => {
   it('shows in the same plan what git wants otherwise, and has the last step say that it is done', () => {
     const { steps } = planOf(adoptedVm({ vcpus: 4 }), knownHost('a', [theirs({ power: 'shutoff' })]));
     expect(steps.map(({ kind }) => kind)).toEqual(['adopt', 'resize', 'start']);
-    expect(steps[0]).not.toHaveProperty('mark.spec');
+    expect(steps[0]).not.toHaveProperty('mark.applied');
     expect(steps[2]).toMatchObject({ settles: { commit: COMMIT } });
   });
 

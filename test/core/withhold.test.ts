@@ -29,7 +29,7 @@ describe('withholding steps', () => {
   });
 
   it('lets no step say that all is applied of a VM of which one is held', () => {
-    const settles = { spec: '0123', commit: 'c0ffee' };
+    const settles = { applied: { power: '01234567' }, commit: 'c0ffee' };
     const base = { host: 'a', vm: 'web', uuid: 'web', cluster: 'lab', reason: 'in git' };
     const grow = { ...base, kind: 'grow', target: 'vdb', bytes: 1 } as const;
     const steps = [grow, { ...start('web'), settles }, { ...start('db'), settles }];

@@ -1,3 +1,4 @@
+import { settledMark } from '../../src/core/applied.ts';
 import { disksOf } from '../../src/core/desired.ts';
 import type { Mark } from '../../src/core/mark.ts';
 import {
@@ -65,7 +66,7 @@ function vmsAfter({ vms }: KnownHost, step: VmStep): ObservedVm[] {
 
 /** A step that completes what git declares says so in the mark. */
 function settledAs(vm: ObservedVm, { settles }: VmStep): ObservedVm {
-  return settles === undefined || vm.mark === undefined ? vm : { ...vm, mark: { ...vm.mark, ...settles } };
+  return settles === undefined || vm.mark === undefined ? vm : { ...vm, mark: settledMark(vm.mark, settles) };
 }
 
 function poolAfter({ pools }: KnownHost, { pool }: PoolStep): ObservedPool {

@@ -1,3 +1,4 @@
+import { settledMark } from '../../core/applied.ts';
 import { withDisksOf } from '../../core/snapshot.ts';
 import type { AutostartStep, HostStep, MarkStep, VmStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
@@ -32,7 +33,7 @@ export async function applyStep(context: StepContext, step: VmStep | HostStep): 
   await applyChange(context, step);
   if (!('vm' in step) || step.settles === undefined) return;
   const { mark } = await requireOwned(context, step, ['ready']);
-  await writeMark(context, step, { ...mark, ...step.settles });
+  await writeMark(context, step, settledMark(mark, step.settles));
 }
 
 function applyChange(context: StepContext, step: VmStep | HostStep): Promise<void> {
