@@ -12,7 +12,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/lab/**', 'test/contract/**', 'test/cli/**'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
         },
       },
       {

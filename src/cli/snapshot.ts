@@ -64,7 +64,8 @@ function changeSnapshot(
     const desired = await desiredOf(operator, signal);
     const owned = await findVm(operator, desired, vm, signal);
     const request = requestFor({ action, snapshot: name }, owned, operator);
-    const step = snapshotStep(owned, request.request, options);
+    const declared = desired.vms.get(vm)?.snapshots ?? [];
+    const step = snapshotStep(owned, request.request, { ...options, declared });
     if (action === 'revert') {
       print(
         `${vm} on ${owned.host} goes back to ${name} of ${at(owned, name)}: what was written since is lost for good`,

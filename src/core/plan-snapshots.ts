@@ -1,7 +1,13 @@
 import type { Mark } from './mark.ts';
 import type { ObservedVm } from './observed.ts';
-import { type Snapshot, snapshotsOf, unfinishedSnapshot } from './snapshot.ts';
-import type { MergeStep, RevertStep, SnapshotStep } from './step.ts';
+import {
+  type Snapshot,
+  type SnapshotRequest,
+  snapshotsOf,
+  takeOutOfGit,
+  unfinishedSnapshot,
+} from './snapshot.ts';
+import type { Held, MergeStep, RevertStep, SnapshotStep } from './step.ts';
 
 type Base = Pick<SnapshotStep, 'host' | 'vm' | 'uuid' | 'cluster'>;
 type ChainStep = SnapshotStep | MergeStep | RevertStep;
@@ -12,6 +18,7 @@ export interface SnapshotPlan {
   readonly first: readonly ChainStep[];
   /** After it is started or stopped, so that a snapshot that cannot be taken keeps no VM down. */
   readonly last: readonly ChainStep[];
+  readonly held: readonly Held[];
   /** The VM as it is when `first` is done. */
   readonly settled: ObservedVm;
 }
@@ -31,27 +38,27 @@ interface Wanted {
  *   declared, and not there         | it is taken
  *   by git, and no longer declared  | it is merged
  *   by command, and not declared    | nothing
+ *   declared, and to be deleted     | held: git would have it taken again, and what it froze is lost
  */
 export function planSnapshots(found: ObservedVm, mark: Mark, wanted: Wanted): SnapshotPlan {
   const { base, declared } = wanted;
   const unfinished = unfinishedSnapshot(mark);
   const cutShort = unfinished && finish(unfinished, mark, base);
-  const asked = declared === undefined ? undefined : answer(found, cutShort, base);
+  const contradicted = found.request !== undefined && isDeclaredAndToGo(found.request, declared);
+  const asked = declared === undefined || contradicted ? undefined : answer(found, cutShort, base);
   const steps = [...(cutShort ? [cutShort] : []), ...(asked ? [asked] : [])];
   const touched = new Set(steps.map(({ snapshot }) => snapshot));
-  const others =
-    declared === undefined ? [] : byGit(mark, wanted).filter((step) => !touched.has(step.snapshot));
+  const isDiscarded = new Set(newerThanReverted(mark, steps));
+  const left = snapshotsOf(mark).filter(({ name }) => !isDiscarded.has(name));
+  const others = declared === undefined ? [] : byGit(left, wanted);
   const isFirst = (step: ChainStep) =>
     step.kind === 'revert' || (step === cutShort && unfinished?.paused === true);
-  const discards = new Set(steps.some(({ kind }) => kind === 'revert') ? newer(mark, steps) : []);
-  const all = [
-    ...steps,
-    ...others.filter(({ snapshot, kind }) => kind !== 'merge' || !discards.has(snapshot)),
-  ];
+  const all = [...steps, ...others.filter(({ snapshot }) => !touched.has(snapshot))];
   const first = all.filter(isFirst);
   return {
     first,
     last: all.filter((step) => !isFirst(step)),
+    held: contradicted && found.request !== undefined ? [contradiction(found.request, base)] : [],
     settled: first.length === 0 ? found : off(found),
   };
 }
@@ -61,7 +68,16 @@ function off(vm: ObservedVm): ObservedVm {
   return { ...rest, power: 'shutoff' };
 }
 
-function newer(mark: Mark, steps: readonly ChainStep[]): readonly string[] {
+function isDeclaredAndToGo({ action, snapshot }: SnapshotRequest, declared: Wanted['declared']): boolean {
+  return action === 'delete' && declared?.includes(snapshot) === true;
+}
+
+function contradiction({ snapshot }: SnapshotRequest, { host, vm }: Base): Held {
+  const reason = `${snapshot} is to be deleted by command, and git declares it: ${takeOutOfGit(snapshot)}`;
+  return { host, subject: vm, because: 'conflict', kind: 'merge', reason };
+}
+
+function newerThanReverted(mark: Mark, steps: readonly ChainStep[]): readonly string[] {
   const all = snapshotsOf(mark).map(({ name }) => name);
   const revert = steps.find(({ kind }) => kind === 'revert');
   const at = all.indexOf(revert?.snapshot ?? '');
@@ -124,8 +140,10 @@ function answer(
   }
 }
 
-function byGit(mark: Mark, { base, declared = [], now }: Wanted): readonly (SnapshotStep | MergeStep)[] {
-  const there = snapshotsOf(mark);
+function byGit(
+  there: readonly Snapshot[],
+  { base, declared = [], now }: Wanted,
+): readonly (SnapshotStep | MergeStep)[] {
   const gone = there.filter(({ name, by }) => by === 'git' && !declared.includes(name));
   const missing = declared.filter((name) => !there.some((snapshot) => snapshot.name === name));
   return [

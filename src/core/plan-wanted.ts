@@ -86,24 +86,32 @@ function planAdoption(vm: DesiredVm, found: ObservedVm, host: KnownHost, context
     { steps: [{ ...base, kind: 'adopt', reason, mark }, ...steps], held },
     context.commit,
   );
-  return around(adopted, [], snapshotsOf(vm, { host: vm.host, vm: found, mark }, context).last);
+  const snapshots = snapshotsOf(vm, { host: vm.host, vm: found, mark }, context);
+  return around(adopted, { ...snapshots, first: [] });
 }
 
 function planExisting(vm: DesiredVm, seen: OwnedVm, context: WantedContext): Verdict {
   const { mark } = seen;
-  const { first, last, settled: found } = snapshotsOf(vm, seen, context);
+  if (isIncomplete(mark)) return planIncomplete(vm, seen, context);
+  const snapshots = snapshotsOf(vm, seen, context);
+  const found = snapshots.settled;
   const owned = { ...seen, vm: found };
   const problem = existingProblem(vm, found, mark);
   if (problem !== undefined) return hold(vm, problem);
   const hidden = hiddenRival(vm, found, mark, context.fleet);
   if (hidden !== undefined) return hold(vm, hidden);
-  if (isIncomplete(mark)) return planUnfinished(vm, found, context);
   const verdict = convergence(vm, owned, context);
-  if (mark.state === 'tombstone') return around(settled(vm, verdict, context.commit), first, last);
+  if (mark.state === 'tombstone') return around(settled(vm, verdict, context.commit), snapshots);
   const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
   const subject = { ...base, mark: readyMark(vm, context, mark) };
   const judged = judgeDrift(vm, verdict, { subject, size: sizeOf(found) });
-  return around(judged, first, last);
+  return around(judged, snapshots);
+}
+
+/** Nothing is done to its snapshots: it has none, whatever somebody asked for. */
+function planIncomplete(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): Verdict {
+  const problem = existingProblem(vm, found, mark) ?? hiddenRival(vm, found, mark, context.fleet);
+  return problem === undefined ? planUnfinished(vm, found, context) : hold(vm, problem);
 }
 
 function snapshotsOf(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): SnapshotPlan {
@@ -112,10 +120,14 @@ function snapshotsOf(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: Wante
 }
 
 /** Nothing is done to the snapshots of a VM that is not restored yet. */
-function around({ steps, held }: Verdict, first: readonly Step[], last: readonly Step[]): Verdict {
+function around({ steps, held }: Verdict, snapshots: Omit<SnapshotPlan, 'settled'>): Verdict {
+  const { first, last } = snapshots;
   const isRestore = ({ kind }: Step) => kind === 'restore';
   const rest = steps.filter((step) => !isRestore(step));
-  return { steps: [...steps.filter(isRestore), ...first, ...rest, ...last], held };
+  return {
+    steps: [...steps.filter(isRestore), ...first, ...rest, ...last],
+    held: [...held, ...snapshots.held],
+  };
 }
 
 /** What it takes to make a complete VM of ours, kept or removed, as git says. */

@@ -1,14 +1,16 @@
 import { OperatorError } from '../errors.ts';
 import type { OwnedVm } from './fleet.ts';
-import { type SnapshotRequest, snapshotsOf, unfinishedSnapshot } from './snapshot.ts';
+import { type SnapshotRequest, snapshotsOf, takeOutOfGit, unfinishedSnapshot } from './snapshot.ts';
 import type { MergeStep, RevertStep, SnapshotStep } from './step.ts';
 
-/** What a person has agreed to. */
+/** What a person has agreed to, and what git says. */
 interface Consent {
   /** The VM may be shut down. */
   readonly stop?: boolean;
   /** The newer snapshots may go. */
   readonly discardNewer?: boolean;
+  /** The snapshots of the VM that git declares. */
+  readonly declared?: readonly string[];
 }
 
 const NAME = /^(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -43,7 +45,7 @@ export function snapshotStep(
 function problemOf(
   { vm, mark }: OwnedVm,
   { action, snapshot }: Pick<SnapshotRequest, 'action' | 'snapshot'>,
-  { stop = false, discardNewer = false }: Consent,
+  { stop = false, discardNewer = false, declared = [] }: Consent,
 ): string | undefined {
   if (mark.state !== 'ready') return `it is ${mark.state}: put it back into git first`;
   const all = snapshotsOf(mark).map(({ name }) => name);
@@ -55,6 +57,8 @@ function problemOf(
     return at < 0 ? busy(mark) : `there is a snapshot ${snapshot} already`;
   }
   if (at < 0) return `there is no snapshot ${snapshot}: ${there}`;
+  if (action === 'delete' && declared.includes(snapshot))
+    return `git declares ${snapshot}, and would have it taken again: ${takeOutOfGit(snapshot)}`;
   if (action === 'delete') return busy(mark, snapshot);
   const newer = all.slice(at + 1);
   if (newer.length > 0 && !discardNewer)

@@ -91,6 +91,11 @@ export function mergeFirst(mark: Mark): string | undefined {
   return `merge its snapshots first (${names.join(', ')}): \`kvm-gitops snapshot VM delete NAME\`, or take them out of git`;
 }
 
+/** What is to be done to have a snapshot go that git declares. */
+export function takeOutOfGit(name: string): string {
+  return `take ${name} out of its snapshots in git, and it is merged`;
+}
+
 /** The mark that is to be, with what the host's has of volumes and snapshots: steps of the VM may have changed them since the plan. */
 export function withDisksOf(wanted: Mark, { volumes, snapshots }: Mark): Mark {
   const { snapshots: _, ...rest } = wanted;

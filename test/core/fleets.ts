@@ -1,8 +1,10 @@
 import fc from 'fast-check';
+import { appliedNow } from '../../src/core/applied.ts';
 import type { DataDisk, DesiredState, DesiredVm, Image } from '../../src/core/desired.ts';
 import { vmUuid } from '../../src/core/identity.ts';
 import type { Mark, MarkedVolume } from '../../src/core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm } from '../../src/core/observed.ts';
+import type { Snapshot, SnapshotRequest } from '../../src/core/snapshot.ts';
 import {
   adoptedVm,
   CLUSTER,
@@ -19,6 +21,7 @@ import {
 const HOSTS = ['a', 'b', 'c'];
 /** Few, so that what git wants and what the hosts have meet often. */
 const NAMES = ['web', 'db', 'log'];
+const SNAPSHOTS = ['one', 'two'];
 
 /** One that is fetched, and one that is the disk of a VM that may be there, run, or be gone. */
 const IMAGES: readonly Image[] = [
@@ -59,14 +62,16 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
       bridge: fc.constantFrom(undefined, 'br0', 'br1'),
       title: fc.constantFrom(undefined, 'title'),
       image: fc.constantFrom(undefined, undefined, ...IMAGES),
+      snapshots: fc.subarray(SNAPSHOTS),
     })
     // No circles: a VM depends on those alone that are named before it.
-    .map(({ others, isAdopted, motd, diskGiB, bridge, title, image, ...vm }) => {
+    .map(({ others, isAdopted, motd, diskGiB, bridge, title, image, snapshots, ...vm }) => {
       const dependsOn = others.filter((other) => isBefore(other, vm.name));
       const declared = {
         ...vm,
         dependsOn,
         ...(title && { title }),
+        ...(snapshots.length > 0 && { snapshots }),
         ...(motd && { seed: desiredSeed({ motd }, vm.name) }),
       };
       const devices = {
@@ -100,6 +105,8 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
       spec: fc.constantFrom(undefined, 'that of an earlier commit'),
       guestName: fc.constantFrom(undefined, 'old', `${name}.lab.internal`),
       hasSeed: fc.boolean(),
+      remembers: fc.boolean(),
+      taken: snapshotsOf(name),
       vdb: fc.constantFrom(
         'none' as const,
         'none' as const,
@@ -108,13 +115,45 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
         'kept' as const,
       ),
     })
-    .map(({ due, complete, spec, guestName, hasSeed, vdb, ...rest }) => ({
+    .map(({ due, complete, spec, guestName, hasSeed, remembers, taken, vdb, ...rest }) => ({
       ...mark({ ...rest, uuid, ...(spec !== undefined && { spec }), ...(guestName && { guestName }) }, name),
+      ...(remembers && { applied: appliedNow(desiredVm({ name, vcpus: 4 })) }),
+      ...(taken.length > 0 && rest.state !== 'building' && { snapshots: taken }),
       ...withVolumes(name, hasSeed, vdb === 'none' ? [] : [volumeOf(name, vdb, due)]),
       ...(rest.state === 'tombstone' && {
         removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead', complete },
       }),
     }));
+}
+
+/** Up to two, of which one may be unfinished, as the mark names them. */
+function snapshotsOf(name: string): fc.Arbitrary<Snapshot[]> {
+  const state = fc.constantFrom('taking' as const, 'merging' as const, 'reverting' as const);
+  return fc
+    .record({
+      names: fc.subarray(SNAPSHOTS),
+      by: fc.constantFrom('git' as const, 'command' as const),
+      unfinished: fc.option(fc.record({ at: fc.nat(1), state, paused: fc.boolean() })),
+    })
+    .map(({ names, by, unfinished }) =>
+      names.map((snapshot, index): Snapshot => {
+        const disks = [{ target: 'vda', pool: 'default', overlay: `${name}-vda.${snapshot}.qcow2` }];
+        const taken = { name: snapshot, at: '2026-02-20T12:00:00.000Z', by, disks };
+        if (unfinished?.at !== index) return { ...taken, state: 'ready' };
+        const isPaused = unfinished.state === 'merging' && unfinished.paused;
+        return { ...taken, state: unfinished.state, ...(isPaused && { paused: true }) };
+      }),
+    );
+}
+
+/** What a person asked for of its snapshots. */
+function requestOf(uuid: string): fc.Arbitrary<SnapshotRequest> {
+  return fc.record({
+    uuid: fc.constant(uuid),
+    action: fc.constantFrom('create' as const, 'delete' as const, 'revert' as const),
+    snapshot: fc.constantFrom(...SNAPSHOTS, 'three'),
+    at: fc.constant('2026-02-28T12:00:00.000Z'),
+  });
 }
 
 function withVolumes(
@@ -161,7 +200,12 @@ const vm: fc.Arbitrary<ObservedVm> = identity.chain(({ name, uuid }) =>
         maxMemoryMiB: fc.constantFrom(2048, 4096),
       }),
       found: fc.oneof(
-        { weight: 5, arbitrary: marksOf(name, uuid).map((own) => ({ mark: own })) },
+        {
+          weight: 5,
+          arbitrary: fc
+            .tuple(marksOf(name, uuid), fc.option(requestOf(uuid)))
+            .map(([own, request]) => ({ mark: own, ...(request && { request }) })),
+        },
         { weight: 1, arbitrary: fc.constant({ markError: 'our mark lacks "state"' }) },
         { weight: 1, arbitrary: fc.constant({ markError: 'a copy', hasCopiedMark: true as const }) },
         { weight: 2, arbitrary: fc.constant({}) },

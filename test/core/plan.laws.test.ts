@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { findDrift } from '../../src/core/drift.ts';
 import { arrangeFleet } from '../../src/core/fleet.ts';
 import { guard } from '../../src/core/guard.ts';
-import { isIncomplete } from '../../src/core/mark.ts';
+import { isIncomplete, type Mark } from '../../src/core/mark.ts';
 import type { ObservedState, ObservedVm } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
-import { laneOf, type Step } from '../../src/core/step.ts';
+import { snapshotsOf, unfinishedSnapshot } from '../../src/core/snapshot.ts';
+import { laneOf, type Step, type VmStep } from '../../src/core/step.ts';
 import { CLUSTER, COMMIT, inWords, NOW, vmSteps } from '../builders.ts';
 import { applyToModel } from '../fakes/apply-model.ts';
 import { situations } from './fleets.ts';
@@ -49,13 +51,53 @@ function unsettled(step: Step): Step {
   return rest;
 }
 
+/** The VM that a step is about, as the hosts showed it. */
+function seenAt(observed: ObservedState, { host, uuid }: VmStep): ObservedVm {
+  const seen = everyVm(observed).find((one) => one.host === host && one.vm.uuid === uuid);
+  if (seen === undefined) throw new Error(`no ${uuid} on ${host}`);
+  return seen.vm;
+}
+
+function markAt(observed: ObservedState, step: VmStep): Mark {
+  const { mark } = seenAt(observed, step);
+  if (mark === undefined) throw new Error(`${step.vm} has no mark`);
+  return mark;
+}
+
+/** The VM whose disk a VM is made of. */
+function sourceOf({ vms }: Situation['desired'], name: string): string | undefined {
+  return vms.get(name)?.bootDisk?.image.sourceVm?.name;
+}
+
+const CHANGES_DISKS: readonly Step['kind'][] = ['grow', 'attach', 'detach'];
+const CHANGES_FIELDS: readonly Step['kind'][] = [
+  ...CHANGES_DISKS,
+  'start',
+  'stop',
+  'autostart',
+  'resize',
+  'rewire',
+  'describe',
+];
 const BRINGS_TO_LIFE: readonly Step['kind'][] = ['create', 'restore', 'start'];
 
 describe('every plan', () => {
   it('leaves nothing to do once it is applied', () => {
     forEverySituation(({ desired, observed, steps }) => {
-      const again = plan(desired, applyToModel(observed, steps), context);
-      expect(inWords(again.steps)).toEqual([]);
+      const applied = applyToModel(observed, steps);
+      const again = plan(desired, applied, context);
+      // The other snapshots of a VM wait while one is finished that was cut short.
+      const isUnfinished = ({ mark }: ObservedVm) =>
+        mark !== undefined && unfinishedSnapshot(mark) !== undefined;
+      const busy = everyVm(observed).filter(({ vm }) => isUnfinished(vm));
+      const waiting = new Set(busy.map(({ host, vm }) => `${host}/${vm.name}`));
+      // What is made of another VM's disk waits until that one is off.
+      const isMadeOfAVm = (step: Step) =>
+        step.kind === 'image' || ('vm' in step && sourceOf(desired, step.vm) !== undefined);
+      const left = again.steps.filter((step) => !waiting.has(laneOf(step)) && !isMadeOfAVm(step));
+      expect(inWords(left)).toEqual([]);
+      const last = plan(desired, applyToModel(applied, again.steps), context);
+      expect(inWords(last.steps)).toEqual([]);
     });
   });
 
@@ -151,6 +193,70 @@ describe('every plan', () => {
         for (const { name } of step.mark.volumes)
           expect(fleet.usersOf(`/pool/${name}`).filter(({ vm }) => vm !== target?.vm)).toEqual([]);
       }
+    });
+  });
+
+  it('leaves the disks of a VM with snapshots as they are', () => {
+    forEverySituation(({ observed, steps }) => {
+      for (const step of vmSteps(steps).filter(({ kind }) => CHANGES_DISKS.includes(kind)))
+        expect(snapshotsOf(markAt(observed, step))).toEqual([]);
+    });
+  });
+
+  it('goes back to a snapshot only where that is asked for, or was begun', () => {
+    forEverySituation(({ observed, steps }) => {
+      for (const step of vmSteps(steps)) {
+        if (step.kind !== 'revert') continue;
+        const { request } = seenAt(observed, step);
+        const begun = unfinishedSnapshot(markAt(observed, step));
+        const isAsked = request?.action === 'revert' && request.snapshot === step.snapshot;
+        expect(isAsked || (begun?.name === step.snapshot && begun.state === 'reverting')).toBe(true);
+      }
+    });
+  });
+
+  it('merges no snapshot that git declares, or that a command made, unless that is asked for or was begun', () => {
+    forEverySituation(({ desired, observed, steps }) => {
+      for (const step of vmSteps(steps)) {
+        if (step.kind !== 'merge') continue;
+        const { request } = seenAt(observed, step);
+        const snapshot = snapshotsOf(markAt(observed, step)).find(({ name }) => name === step.snapshot);
+        if (request?.action === 'delete' && request.snapshot === step.snapshot) continue;
+        if (snapshot?.state === 'merging') continue;
+        expect(snapshot?.by).toBe('git');
+        expect(desired.vms.get(step.vm)?.snapshots ?? []).not.toContain(step.snapshot);
+      }
+    });
+  });
+
+  it('finishes what was begun of snapshots before the VM is started, stopped or removed', () => {
+    forEverySituation(({ observed, steps }) => {
+      for (const [index, step] of steps.entries()) {
+        if (!('vm' in step) || !['start', 'stop', 'restart', 'remove'].includes(step.kind)) continue;
+        const seen = everyVm(observed).find(({ host, vm }) => host === step.host && vm.name === step.vm)?.vm;
+        const begun = seen?.mark && unfinishedSnapshot(seen.mark);
+        if (begun?.state !== 'reverting' && begun?.paused !== true) continue;
+        const earlier = steps.slice(0, index).filter((other) => laneOf(other) === laneOf(step));
+        expect(earlier.some((other) => 'snapshot' in other && other.snapshot === begun.name)).toBe(true);
+      }
+    });
+  });
+
+  it('does something wherever a VM of ours has drifted, or says why not; and changes nothing that has not', () => {
+    forEverySituation(({ desired, observed }) => {
+      const { steps, held } = plan(desired, observed, context);
+      const drifted = new Set(findDrift(desired, observed).map(({ host, vm }) => `${host}/${vm}`));
+      const touched = new Set([
+        ...steps.map(laneOf),
+        ...held.map(({ host, subject }) => `${host}/${subject}`),
+      ]);
+      for (const lane of drifted) expect(touched).toContain(lane);
+      const complete = everyVm(observed).filter(({ vm }) => isOurs(vm) && vm.mark?.state === 'ready');
+      const lanes = new Set(complete.map(({ host, vm }) => `${host}/${vm.name}`));
+      const reverted = new Set(steps.filter(({ kind }) => kind === 'revert').map(laneOf));
+      const changing = steps.filter(({ kind }) => CHANGES_FIELDS.includes(kind)).map(laneOf);
+      for (const lane of changing.filter((one) => lanes.has(one) && !reverted.has(one)))
+        expect(drifted).toContain(lane);
     });
   });
 
