@@ -14,6 +14,8 @@ export interface DomainDefinition {
   readonly title?: string;
   readonly description?: string;
   readonly vcpus: number;
+  /** What they can grow to while it runs. */
+  readonly maxVcpus: number;
   readonly memoryMiB: number;
   readonly maxMemoryMiB: number;
   readonly macs: readonly string[];
@@ -34,13 +36,15 @@ export function parseDomain(xml: string): DomainDefinition {
   const domain = parseXml(xml);
   const maxMemoryMiB = memoryMiB(elementAt(domain, 'memory'));
   const vcpu = elementAt(domain, 'vcpu');
+  const maxVcpus = Number(vcpu?.textContent ?? 1);
   const uuid = textAt(domain, 'uuid') ?? '';
   const request = readRequest(domain, uuid);
   return {
     name: textAt(domain, 'name') ?? '',
     uuid,
     ...textsOf(domain),
-    vcpus: Number(attribute(vcpu, 'current') ?? vcpu?.textContent ?? 1),
+    vcpus: Number(attribute(vcpu, 'current') ?? maxVcpus),
+    maxVcpus,
     memoryMiB: memoryMiB(elementAt(domain, 'currentMemory')) || maxMemoryMiB,
     maxMemoryMiB,
     macs: elementsAt(domain, 'devices', 'interface', 'mac').flatMap((mac) => attribute(mac, 'address') ?? []),

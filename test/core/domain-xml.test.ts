@@ -35,6 +35,7 @@ describe('a rendered domain', () => {
       vcpus: 2,
       memoryMiB: 2048,
       maxMemoryMiB: 4096,
+      maxVcpus: 2,
       macs,
       nics: [
         { mac: macs[0], bridge: 'br0' },

@@ -71,6 +71,7 @@ async function deleteHalfMade(context: StepContext, volume: MarkedVolume): Promi
   if (found !== undefined) await context.client.volumes.delete(found);
 }
 
+/** An adopted VM may have one volume twice. */
 function isSame(a: MarkedVolume, b: MarkedVolume): boolean {
-  return a.pool === b.pool && a.name === b.name;
+  return a.target === b.target && a.pool === b.pool && a.name === b.name;
 }

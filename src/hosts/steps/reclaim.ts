@@ -12,7 +12,8 @@ import { describeVolume, findVolume } from './volumes.ts';
 export async function reclaim(context: StepContext, step: ReclaimStep): Promise<void> {
   const { client } = context;
   const owned = await requireOwned(context, step, ['ready', 'tombstone']);
-  const isIt = ({ pool, name }: MarkedVolume) => pool === step.volume.pool && name === step.volume.name;
+  const isIt = ({ target, pool, name }: MarkedVolume) =>
+    target === step.volume.target && pool === step.volume.pool && name === step.volume.name;
   const kept = owned.mark.volumes.find(isIt);
   if (kept === undefined) return;
   if (kept.retained === undefined || kept.retained.purgeAfter !== step.volume.retained?.purgeAfter)

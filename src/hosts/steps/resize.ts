@@ -17,7 +17,7 @@ export async function resize(context: StepContext, step: ResizeStep): Promise<vo
   const { domain, definition } = await requireOwned(context, step, ['ready']);
   const { to } = step;
   const running = (await context.client.domains.state(domain)).state === 'running';
-  const target = { domain, running, from: sizeOf(definition) };
+  const target = { domain, running, from: sizeOf(definition), maxVcpus: definition.maxVcpus };
   await resizeMemory(context, target, to);
   await resizeVcpus(context, target, to);
   const after = await requireOwned(context, step, ['ready']);
@@ -33,6 +33,7 @@ interface Target {
   readonly domain: DomainRef;
   readonly running: boolean;
   readonly from: Size;
+  readonly maxVcpus: number;
 }
 
 async function resizeMemory(
@@ -48,10 +49,10 @@ async function resizeMemory(
   await inOrder(to.maxMemoryMiB >= from.maxMemoryMiB, max, current);
 }
 
-/** As we define a VM, its maximum is the number that it has. */
+/** As we define a VM, its maximum is the number that it has. A larger one is a person's, and is never lowered. */
 async function resizeVcpus(
   { client, progress }: StepContext,
-  { domain, running, from }: Target,
+  { domain, running, from, maxVcpus }: Target,
   { vcpus }: Size,
 ): Promise<void> {
   progress('vcpus');
@@ -59,7 +60,9 @@ async function resizeVcpus(
     client.domains.setVcpus(domain, vcpus, flags);
   const max = () => set({ config: true, maximum: true });
   const current = () => liveAndConfig(running, set);
-  await inOrder(vcpus >= from.vcpus, max, current);
+  const isRoomy = maxVcpus > from.vcpus && maxVcpus >= vcpus;
+  if (isRoomy) await current();
+  else await inOrder(vcpus >= from.vcpus, max, current);
 }
 
 async function inOrder(

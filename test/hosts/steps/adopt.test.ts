@@ -99,4 +99,25 @@ describe('adopt', () => {
     expect(await bench.converge(both)).toEqual(['adopt web']);
     expect(ours(await bench.observe()).mark.volumes.map(({ name }) => name)).toEqual(['web.img', 'data.img']);
   });
+
+  it('has git take away one of two disks on the same volume, and leaves the VM the other', async () => {
+    await make({ disks: { vda: '/pool/web.img', vdb: '/pool/web.img' } });
+    const both = ['vda', 'vdb'].map((target) => ({ target, pool: 'default', volume: 'web.img', sizeGiB: 2 }));
+    await bench.converge(declared({ dataDisks: both }));
+    const [vda] = both;
+    if (vda === undefined) throw new Error('no disk');
+    const without = declared({ dataDisks: [vda] });
+    await bench.converge(without);
+    const found = ours(await bench.observe());
+    expect(found.disks).toMatchObject([{ target: 'vda', file: '/pool/web.img' }]);
+    expect(
+      found.mark.volumes.map(({ target, retained }) => `${target} ${retained ? 'kept' : 'in use'}`),
+    ).toEqual(['vda in use', 'vdb kept']);
+    const { steps, held } = await bench.plan(without, new Date('2027-01-01T00:00:00Z'));
+    expect({ steps: steps.length, held: held.map(({ kind }) => kind) }).toEqual({
+      steps: 0,
+      held: ['reclaim'],
+    });
+    expect(volumesOf(bench.host)).toContain('default/web.img');
+  });
 });

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { DesiredVm } from '../../../src/core/desired.ts';
+import { parseDomain } from '../../../src/core/domain-definition.ts';
 import { pendingRestarts } from '../../../src/core/size.ts';
-import { desiredState, desiredVm } from '../../builders.ts';
+import { adoptedVm, desiredState, desiredVm } from '../../builders.ts';
 import { ours, useBench } from '../bench.ts';
+import { makeByHand } from '../hand-made.ts';
 
 const bench = useBench();
 const small = { vcpus: 1, memoryMiB: 1024, maxMemoryMiB: 2048 };
@@ -75,6 +78,27 @@ describe('resize', () => {
     expect(ours(host)).toMatchObject({ managedSave: false, live: { vcpus: 1, maxMemoryMiB: 2048 } });
     expect(pendingRestarts(web(large, 'on').vms, { hosts: new Map([['a', host]]) })).toHaveLength(1);
   });
+
+  it.each([
+    { what: 'fewer', vcpus: 1, maximum: 8 },
+    { what: 'more, at once,', vcpus: 6, maximum: 8 },
+    { what: 'more than that', vcpus: 12, maximum: 12 },
+  ])(
+    'gives a VM that a person gave a maximum of 8 processors $what, and does not lower it',
+    async ({ vcpus, maximum }) => {
+      const wanted = (size: Partial<DesiredVm>) => desiredState([adoptedVm({ autostart: true, ...size })]);
+      const { uuid } = adoptedVm();
+      const hand = { name: 'web', uuid, disks: { vda: '/pool/web-vda.qcow2' }, running: true };
+      await makeByHand(bench.host, await bench.libvirt(), hand);
+      await bench.converge(wanted({}));
+      expect(await bench.converge(wanted({ vcpus }))).toEqual(['resize web']);
+      const { domains } = await bench.libvirt();
+      const xml = await domains.xml(await domains.byName('web'), { inactive: true });
+      expect(parseDomain(xml)).toMatchObject({ vcpus, maxVcpus: maximum });
+      expect(ours(await bench.observe()).live?.vcpus).toBe(vcpus === 6 ? 6 : 2);
+      expect(await bench.converge(wanted({ vcpus }))).toEqual([]);
+    },
+  );
 
   it('is safe to repeat', async () => {
     await bench.converge(web(small, 'on'));
