@@ -144,7 +144,7 @@ function operatorYaml(lab: Lab, { vmsPerHost, httpPort, shutdownTimeout, more }:
   return JSON.stringify({
     state: './state',
     git: { remote: './manifests.git' },
-    ssh: { key: lab.operatorKey, knownHosts: lab.knownHosts, connectTimeout: '2s', keepalive: '1s' },
+    ssh: { key: lab.operatorKey, knownHosts: lab.knownHosts, connectTimeout: '15s', keepalive: '1s' },
     hosts: Object.fromEntries(hosts),
     concurrency: { vmsPerHost },
     shutdownTimeout,

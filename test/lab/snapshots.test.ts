@@ -140,13 +140,15 @@ describe.skipIf(!labAvailable().ok)('snapshots, each test going on where the las
       const before = JSON.stringify((await seen()).mark?.snapshots);
       const child = spawn(PROGRAM[0], [PROGRAM[1], '--config', config, ...args], {
         env: { ...process.env, WEBHOOK_SECRET },
-        stdio: 'ignore',
+        stdio: ['ignore', 'ignore', 'pipe'],
       });
+      let said = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
       const ended = once(child, 'close');
       const changed = async () =>
         child.exitCode !== null || JSON.stringify((await seen()).mark?.snapshots) !== before;
       await waitFor(`the mark to change by ${action} ${name}`, changed, SOON);
-      expect(child.exitCode ?? 0).toBe(0);
+      if ((child.exitCode ?? 0) !== 0) throw new Error(`${action} ${name} failed: ${said}`);
       child.kill('SIGKILL');
       await ended;
       const pass = await cli('reconcile', '--once');
