@@ -1,5 +1,6 @@
 import type { DesiredState, DesiredVm } from './desired.ts';
 import type { Fleet } from './fleet.ts';
+import type { ObservedVm } from './observed.ts';
 import {
   type Plan,
   type RemoveStep,
@@ -85,7 +86,7 @@ function missingDependency({ vm }: StartLike, situation: Situation): string | un
   const missing = desired.vms
     .get(vm)
     ?.dependsOn.map((name) => desired.vms.get(name))
-    .find((other) => other?.power === 'on' && !starts.has(other.name) && !runs(other, fleet));
+    .find((other) => other?.power === 'on' && !starts.has(other.name) && !runs(other, situation));
   if (missing === undefined) return undefined;
   const held = plan.held.find(({ host, subject }) => host === missing.host && subject === missing.name);
   const why = fleet.unknown.has(missing.host)
@@ -94,8 +95,13 @@ function missingDependency({ vm }: StartLike, situation: Situation): string | un
   return `depends on ${missing.name} on ${missing.host}: ${why}`;
 }
 
-function runs(vm: DesiredVm, fleet: Fleet): boolean {
-  return fleet.copiesOf(vm).some(({ host, vm: found }) => host === vm.host && found.power === 'running');
+/** One that is adopted in this plan runs as it is. */
+function runs(vm: DesiredVm, { fleet, plan }: Situation): boolean {
+  const isRunning = ({ power }: ObservedVm) => power === 'running';
+  if (fleet.copiesOf(vm).some(({ host, vm: found }) => host === vm.host && isRunning(found))) return true;
+  const isAdopted = plan.steps.some((step) => step.kind === 'adopt' && step.uuid === vm.uuid);
+  const there = fleet.known.get(vm.host)?.vms ?? [];
+  return isAdopted && there.some((found) => found.uuid === vm.uuid && isRunning(found));
 }
 
 function isStart(step: Step): step is StartLike {

@@ -118,7 +118,10 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
     .map(({ due, complete, spec, guestName, hasSeed, remembers, taken, vdb, ...rest }) => ({
       ...mark({ ...rest, uuid, ...(spec !== undefined && { spec }), ...(guestName && { guestName }) }, name),
       ...(remembers && { applied: appliedNow(desiredVm({ name, vcpus: 4 })) }),
-      ...(taken.length > 0 && rest.state !== 'building' && { snapshots: taken }),
+      // One that was never complete has none.
+      ...(taken.length > 0 &&
+        rest.state !== 'building' &&
+        (rest.state === 'ready' || complete) && { snapshots: taken }),
       ...withVolumes(name, hasSeed, vdb === 'none' ? [] : [volumeOf(name, vdb, due)]),
       ...(rest.state === 'tombstone' && {
         removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead', complete },

@@ -4,6 +4,7 @@ import type { ObservedHost, ObservedVm } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
 import { stepId } from '../../src/core/step.ts';
 import {
+  adoptedVm,
   COMMIT,
   desiredState,
   desiredVm,
@@ -13,6 +14,7 @@ import {
   NOW,
   observedState,
   observedVm,
+  stranger,
   unknownHost,
 } from '../builders.ts';
 
@@ -56,6 +58,15 @@ describe('dependsOn', () => {
   it('waits for nothing where the dependency runs', () => {
     const hosts = [knownHost('a', [seen('web', off, ['db'])]), knownHost('b', [seen('db')])];
     expect(orders([web, db], ...hosts)).toEqual(['start a/web']);
+  });
+
+  it('waits for nothing where the dependency runs and is only adopted now', () => {
+    const theirs = adoptedVm({ name: 'db', host: 'b' });
+    const hosts = [
+      knownHost('a', [seen('web', off, ['db'])]),
+      knownHost('b', [stranger({ name: 'db', power: 'running' })]),
+    ];
+    expect(orders([web, theirs], ...hosts)).toEqual(['adopt b/db', 'start a/web']);
   });
 
   it.each([
