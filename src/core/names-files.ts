@@ -16,12 +16,18 @@ const HEADER = '# Written whole by kvm-gitops at each change; what you add here 
 /** Nobody can own a name below it (RFC 6761). */
 const GENERATION_DOMAIN = 'kvm-gitops.invalid';
 
-/** Both files, sorted, so that the same VMs give the same bytes. */
-export function renderNames(cluster: string, entries: readonly NameEntry[]): NamesFiles<string> {
+/**
+ * Both files, sorted, so that the same VMs give the same bytes. `path` is where the names go: dnsmasq that goes on with
+ * the same names in another file has not read this one.
+ */
+export function renderNames(
+  { cluster, path }: { readonly cluster: string; readonly path: string },
+  entries: readonly NameEntry[],
+): NamesFiles<string> {
   const sorted = entries.toSorted((a, b) => (a.vm < b.vm ? -1 : 1));
   const reservations = sorted.map(reservationLine);
   const names = sorted.map(hostsLine);
-  const generation = generationAddress([...reservations, ...names].join('\n'));
+  const generation = generationAddress([path, ...reservations, ...names].join('\n'));
   return {
     dhcpHosts: text([`${HEADER}${cluster}`, ...reservations]),
     hosts: text([`${HEADER}${cluster}`, `${generation} ${cluster}.${GENERATION_DOMAIN}`, ...names]),

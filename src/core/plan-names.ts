@@ -72,7 +72,7 @@ function publishStep(
   entries: readonly NameEntry[],
   { files, isLoaded }: KnownNames,
 ): PublishStep | string | undefined {
-  const wanted = renderNames(cluster, entries);
+  const wanted = renderNames({ cluster, path: files.hosts.path }, entries);
   for (const { path, text } of [files.dhcpHosts, files.hosts]) {
     const owner = clusterOfFile(text);
     if (text.trim() === '' || owner === cluster) continue;

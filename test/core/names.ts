@@ -23,7 +23,7 @@ export function knownNames(
   entries: Parameters<typeof renderNames>[1] = [],
   overrides: Partial<KnownNames> = {},
 ): KnownNames {
-  const { dhcpHosts, hosts } = renderNames(CLUSTER, entries);
+  const { dhcpHosts, hosts } = renderNames({ cluster: CLUSTER, path: `${FOLDER}/hosts` }, entries);
   return {
     kind: 'known',
     files: {

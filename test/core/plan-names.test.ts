@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { generationOf, renderNames } from '../../src/core/names-files.ts';
 import type { ObservedHost } from '../../src/core/observed.ts';
 import { stepId } from '../../src/core/step.ts';
 import {
   adoptedVm,
+  CLUSTER,
   desiredVm,
   inWords,
   knownHost,
@@ -59,6 +61,14 @@ describe('what dnsmasq is told', () => {
       knownNames([webEntry], { isLoaded: false }),
     ).plan;
     expect(steps).toMatchObject([{ kind: 'publish', reason: 'dnsmasq has not read them' }]);
+  });
+
+  it('shows as another version where the same names go into another file', () => {
+    const [one, other] = ['/a/hosts', '/b/hosts'].map((path) =>
+      renderNames({ cluster: CLUSTER, path }, [webEntry]),
+    );
+    expect(generationOf(one?.hosts ?? '')?.name).toBe(generationOf(other?.hosts ?? '')?.name);
+    expect(generationOf(one?.hosts ?? '')?.address).not.toBe(generationOf(other?.hosts ?? '')?.address);
   });
 
   it('is left alone while it is unknown, and the VMs are not', () => {

@@ -12,37 +12,49 @@ import { localMachine } from '../../src/names/local-machine.ts';
 import type { Machine } from '../../src/names/machine.ts';
 import { createNames } from '../../src/names/names.ts';
 import type { DnsServer, NamesSettings } from '../../src/names/settings.ts';
+import { sshMachine } from '../../src/names/ssh-machine.ts';
 import { CLUSTER } from '../builders.ts';
-import { endChild } from '../hosts/sshd.ts';
+import { endChild, hasSshd, type Sshd, startSshd } from '../hosts/sshd.ts';
 import { waitFor } from '../lab/wait.ts';
 
 const hasDnsmasq = process.platform === 'linux' && existsSync('/usr/sbin/dnsmasq');
+type Way = readonly [name: string, bySsh: boolean, whens: readonly ('before' | 'after')[]];
+/** By SSH each call starts a process there: what differs is what the answer is lost of. */
+const ways: readonly Way[] = [
+  ['on this machine', false, ['before', 'after']],
+  ...(hasSshd ? ([['by SSH', true, ['after']]] as const) : []),
+];
 
-describe.skipIf(!hasDnsmasq)('publishing names to a real dnsmasq', () => {
+describe.skipIf(!hasDnsmasq).each(ways)('publishing names to a dnsmasq %s', (_, bySsh, whens) => {
   const dir = mkdtempSync(join(tmpdir(), 'kg-dnsmasq-'));
   const folder = join(dir, 'names');
-  const machine = localMachine();
+  let sshd: Sshd | undefined;
+  let machine: Machine;
   let dnsmasq: RunningDnsmasq;
 
   beforeAll(async () => {
     mkdirSync(folder);
+    sshd = bySsh ? await startSshd() : undefined;
+    machine = sshd === undefined ? localMachine() : sshMachine(sshd.target);
     dnsmasq = await startDnsmasq(dir, folder);
   });
   afterAll(async () => {
+    machine.close();
     await dnsmasq.stop();
+    await sshd?.stop();
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it.each(['before', 'after'] as const)(
+  it.each(whens)(
     'is completed by the next try when it is cut %s any of its changes',
-    { timeout: 30_000 },
+    { timeout: 120_000 },
     async (when) => {
       const { settings, dns } = dnsmasq;
       const names = createNames(machine, settings);
       let cuts = 0;
       for (let cut = 1; ; cut++) {
         const vm = `web-${when}-${cut}`;
-        const step = publishStep(vm);
+        const step = publishStep(vm, join(folder, 'hosts'));
         const isCut = await createNames(cutting(machine, cut, when), settings)
           .apply(step)
           .then(
@@ -62,9 +74,9 @@ describe.skipIf(!hasDnsmasq)('publishing names to a real dnsmasq', () => {
   );
 });
 
-function publishStep(vm: string): PublishStep {
+function publishStep(vm: string, path: string): PublishStep {
   const entry = { vm, hostname: `${vm}.lab.internal`, address: '10.0.0.11', mac: '52:54:00:00:00:01' };
-  const files = renderNames(CLUSTER, [entry]);
+  const files = renderNames({ cluster: CLUSTER, path }, [entry]);
   return { kind: 'publish', host: DNSMASQ, cluster: CLUSTER, files, reason: '1 new or changed' };
 }
 

@@ -23,7 +23,7 @@ const publish: PublishStep = {
   kind: 'publish',
   host: DNSMASQ,
   cluster: CLUSTER,
-  files: renderNames(CLUSTER, [entry]),
+  files: renderNames({ cluster: CLUSTER, path: '/names/hosts' }, [entry]),
   reason: '1 new or changed',
 };
 const release: ReleaseStep = {
