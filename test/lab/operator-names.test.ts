@@ -1,6 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { labAvailable } from './available.ts';
 import { dnsmasqKeys, type Lease } from './dhcp.ts';
@@ -65,15 +65,18 @@ describe.skipIf(!labAvailable().ok)(
     });
 
     it('config check says what is wrong with what it finds', async () => {
-      const { configure, lab } = site();
-      const right = dnsmasqKeys(lab);
-      configure({ more: { dnsmasq: { ...right, folder: join(lab.dir, 'dhcp', 'conf.d') } } });
-      const { stdout, code } = await site().cli('config', 'check');
-      configure({ more: { dnsmasq: right } });
+      const { config, cli, lab } = site();
+      // A file of its own: the operator that runs would take up what its own one says.
+      const wrong = join(dirname(config), 'wrong.yaml');
+      const right = JSON.parse(readFileSync(config, 'utf8'));
+      const folder = join(lab.dir, 'dhcp', 'conf.d');
+      writeFileSync(wrong, JSON.stringify({ ...right, dnsmasq: { ...dnsmasqKeys(lab), folder } }));
+      const { stdout, code } = await cli('config', 'check', '--config', wrong);
       expect(code).toBe(1);
       expect(stdout).toMatch(
         /failed +dnsmasq reads our files\n +its configuration lacks `dhcp-hostsfile=.*conf\.d\/dhcp-hosts` and `addn-hosts=.*`: add it/,
       );
+      expect(stdout.match(/^failed.*$/gm)).toEqual(['failed  dnsmasq reads our files']);
     });
 
     it('3: an address goes from a removed VM to a new one in one commit, and the new one has it at once', async () => {
@@ -148,6 +151,28 @@ describe.skipIf(!labAvailable().ok)(
       site().operator.signal('SIGUSR1');
       await applied(sha);
       expect(await resolve(site(), 'web-4')).toEqual([at(site(), 24)]);
+    });
+
+    it('7: a guest keeps its address when it gets another MAC address', async () => {
+      const { remote, applied, dhcp } = site();
+      const mac = '52:54:00:77:77:77';
+      const address = at(site(), 24);
+      await leaseOf(site(), onlyOne(await site().look(), 'web-4').macs[0] ?? '');
+      declare(site(), [
+        { name: 'web-2', ipaddress: at(site(), 21) },
+        { name: 'web-4', ipaddress: address, mac, restart: 'allowed' },
+      ]);
+      const { summary } = await applied(await remote.push('Another card'));
+      expect(summary.done).toMatchObject({ rewire: 1, publish: 1 });
+      expect(await leaseOf(site(), mac)).toMatchObject({ ip: address, name: 'web-4' });
+      expect(dhcp.leases().filter(({ ip }) => ip === address)).toHaveLength(1);
+      site().operator.signal('SIGUSR1');
+      const file = join(site().lab.dir, 'dhcp', 'names', 'dhcp-hosts');
+      await waitFor(
+        'the old MAC address to be forgotten',
+        () => readFileSync(file, 'utf8').includes(`\n${mac},id:*,${address},web-4\n`),
+        { timeoutMs: 30_000 },
+      );
     });
   },
 );
