@@ -24,6 +24,7 @@ onEveryHost('defining', (bench) => {
       name: 'web',
       uuid: vmUuid('lab', 'web'),
       vcpus: 2,
+      maxVcpus: 2,
       memoryMiB: 64,
       maxMemoryMiB: 128,
       title: 'web.example.org',
