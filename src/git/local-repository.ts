@@ -6,8 +6,9 @@ import type { Snapshot } from '../ports.ts';
 import { type Environment, prepareEnvironment } from './environment.ts';
 import { asGitFailure } from './failures.ts';
 import { createGit, type Git } from './git.ts';
+import { isSha, readRevision } from './revision.ts';
 import { gitFolder, type Lender, withScratch } from './scratch.ts';
-import { readRevision, readSnapshot, type Scope } from './snapshot.ts';
+import { readSnapshot, type Scope } from './snapshot.ts';
 
 /** A repository on this machine that is only read: a clone, a work tree, a bare repository. */
 export interface LocalRepository {
@@ -23,8 +24,6 @@ export interface OpenRepository {
   /** The id of a commit by name, as `git rev-parse` takes it. E_USAGE where there is none. */
   readonly resolve: (name: string) => Promise<string>;
 }
-
-const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /** Opens it, with a git that knows none of the user's own config, for as long as `use` runs. */
 export async function withRepository<T>(
@@ -62,7 +61,7 @@ export function readCommit(
   signal: AbortSignal,
 ): Promise<Snapshot> {
   return withRepository(repository, async (open) => {
-    const sha = SHA.test(name) ? name : await open.resolve(name);
+    const sha = isSha(name) ? name : await open.resolve(name);
     return withScratch(open.lender, async (git) => {
       const revision = await readRevision(git, `${sha}^{commit}`, { signal }).catch((error: unknown) => {
         throw noCommit(name, 'the repository', asGitFailure(error));

@@ -1,7 +1,7 @@
 import type { Revision } from '../core/report.ts';
 import type { Mirror } from './mirror.ts';
+import { parseRevisions, REVISION_FORMAT } from './revision.ts';
 import { ROOTS } from './selection.ts';
-import { REVISION_FORMAT, toRevision } from './snapshot.ts';
 
 /** How far back it is looked at most. */
 const MAX_COMMITS = 1_000;
@@ -27,8 +27,5 @@ export async function manifestCommits(
     ],
     { signal },
   );
-  return output
-    .split('\0\n')
-    .filter((record) => record !== '')
-    .map((record) => toRevision(record.split('\0')));
+  return parseRevisions(output);
 }

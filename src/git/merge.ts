@@ -7,8 +7,9 @@ import { FETCH_OPTIONS, type Git } from './git.ts';
 import { type LocalRepository, noCommit, withRepository } from './local-repository.ts';
 import { explain, type MirrorState, open } from './mirror-state.ts';
 import { checkBranch } from './remote.ts';
+import { isSha, readRevision } from './revision.ts';
 import { withScratch } from './scratch.ts';
-import { readRevision, readSnapshot, type Scope } from './snapshot.ts';
+import { readSnapshot, type Scope } from './snapshot.ts';
 
 /** What a branch would be once it is merged. */
 export interface Merge {
@@ -25,7 +26,6 @@ export interface MergeNames {
   readonly head: string;
 }
 
-const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const BASE = 'refs/plan/base';
 const HEAD = 'refs/plan/head';
 
@@ -114,7 +114,7 @@ async function mergeTrees(git: Git, base: string, head: string, signal: AbortSig
 
 /** A branch by its name, any other ref by its full name, a commit by its id. */
 function remoteRef(name: string): string {
-  if (SHA.test(name)) return name;
+  if (isSha(name)) return name;
   if (name.startsWith('refs/')) return `refs/${checkBranch(name.slice('refs/'.length))}`;
   try {
     return `refs/heads/${checkBranch(name)}`;

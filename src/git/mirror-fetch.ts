@@ -3,7 +3,7 @@ import { asGitFailure, remoteProblem } from './failures.ts';
 import { FETCH_OPTIONS, type Git, GitFailure } from './git.ts';
 import { explain, type MirrorState, open, snapshotOf, unlock } from './mirror-state.ts';
 import { ACCEPTED_REF, isComplete, packIfNeeded, rebuildRepository, updateRef } from './repository.ts';
-import { readRevision } from './snapshot.ts';
+import { readRevision } from './revision.ts';
 
 const MOVES_PER_PACKING = 50;
 

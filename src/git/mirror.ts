@@ -16,7 +16,7 @@ import {
 } from './mirror-state.ts';
 import type { Remote } from './remote.ts';
 import { ACCEPTED_REF, readAccepted, updateRef } from './repository.ts';
-import { REVISION_FORMAT, readRevision, toRevision } from './snapshot.ts';
+import { isSha, parseRevisions, REVISION_FORMAT, readRevision } from './revision.ts';
 
 export type { MirrorSettings } from './mirror-state.ts';
 
@@ -37,7 +37,6 @@ export interface Mirror extends Source {
 
 /** Longest answer of `between`; of more, the newest. */
 const MAX_BETWEEN = 200;
-const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /** Touches neither disk nor network until it is asked. Throws E_CONFIG_INVALID for settings that cannot work. */
 export function createMirror(settings: MirrorSettings): Mirror {
@@ -114,11 +113,7 @@ async function listBetween(state: MirrorState, from: string, to: string): Promis
       ]),
     ]);
     if (missing.trim() !== '0') return [];
-    const records = log.split('\0\n').filter((record) => record !== '');
-    return records
-      .slice(1)
-      .map((record) => toRevision(record.split('\0')))
-      .toReversed();
+    return parseRevisions(log).slice(1).toReversed();
   } catch (error) {
     // A commit that the mirror does not hold, or not any more, is nobody's ancestor.
     if (asGitFailure(error).kind === 'exit') return [];
@@ -127,6 +122,6 @@ async function listBetween(state: MirrorState, from: string, to: string): Promis
 }
 
 function checkSha(sha: string): string {
-  if (SHA.test(sha)) return sha;
+  if (isSha(sha)) return sha;
   throw new OperatorError('E_USAGE', `${JSON.stringify(sha)} is not a full commit id`);
 }

@@ -4,7 +4,7 @@ import type { OperatorError } from '../errors.ts';
 import { asGitFailure } from './failures.ts';
 import type { Mirror } from './mirror.ts';
 import { fetchNotes } from './notes-push.ts';
-import { REVISION_FORMAT, toRevision } from './snapshot.ts';
+import { REVISION_FORMAT, toRevision } from './revision.ts';
 
 export interface NotedRevision {
   readonly revision: Revision;

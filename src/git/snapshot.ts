@@ -22,29 +22,6 @@ export interface Scope {
 /** A list longer than this is refused unread: a few objects can describe a tree of any size. */
 const MAX_LIST_BYTES = 8 * 1024 * 1024;
 
-/** `git log --format` for one revision: fields end with NUL, records too. */
-export const REVISION_FORMAT = '%H%x00%s%x00%an%x00%cI%x00';
-
-/** The commit that a name means. Throws a GitFailure where there is none. */
-export async function readRevision(git: Git, name: string, call: GitCall = {}): Promise<Revision> {
-  const output = await git.text(
-    ['log', '-1', '--no-notes', `--format=${REVISION_FORMAT}`, '--end-of-options', name, '--'],
-    call,
-  );
-  return toRevision(output.split('\0'));
-}
-
-/** From the fields of REVISION_FORMAT. Control characters in what people wrote become spaces. */
-export function toRevision(fields: readonly (string | undefined)[]): Revision {
-  const [sha = '', subject = '', author = '', date = ''] = fields.map((field) =>
-    field
-      ?.replace(/\p{Cc}/gu, ' ')
-      .trim()
-      .slice(0, 300),
-  );
-  return { sha, subject, author, date };
-}
-
 /**
  * Reads a commit's manifests from the object database: no work tree, so links, submodules, filters and hooks do nothing.
  * Throws E_GIT_LIMIT and E_GIT_CONTENT with the revision in their context; a GitFailure means that the mirror is broken.
