@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { findConfig, loadConfig } from '../config.ts';
 import { buildDesired } from '../core/build-desired.ts';
 import { parseConf, reservationsIn } from '../core/dnsmasq-conf.ts';
 import { parseHosts, parseReservations } from '../core/dnsmasq-lines.ts';
@@ -7,9 +6,9 @@ import { type ImportedLine, importHosts, importReservations } from '../core/impo
 import { formatIssue } from '../core/issue.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { readFolder } from '../git/folder.ts';
-import { buildContext } from '../operator.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
+import { configIfAny, contextOf } from './own-config.ts';
 
 interface ImportOptions extends GlobalOptions {
   readonly manifests: string;
@@ -24,8 +23,7 @@ export async function namesImport(file: string, options: ImportOptions): Promise
     throw new OperatorError('E_USAGE', `${file} cannot be read: ${errorMessage(cause)}`, { cause });
   });
   const { files } = await readFolder(options.manifests);
-  const context = findConfig(options.config) === undefined ? {} : buildContext(loadConfig(options.config));
-  const built = buildDesired(files, context);
+  const built = buildDesired(files, contextOf(configIfAny(options)));
   if (!built.ok) {
     for (const issue of built.issues) print(formatIssue(issue));
     return 1;

@@ -2,10 +2,11 @@ import type { HostCapacity } from '../core/capacity.ts';
 import { formatBytes, formatMiB } from '../core/capacity-check.ts';
 import type { Issue } from '../core/issue.ts';
 import type { ObservedState } from '../core/observed.ts';
-import { type Held, type Step, type StepKind, stepId, subjectOf } from '../core/step.ts';
+import { type Held, type Step, stepId, subjectOf } from '../core/step.ts';
 import { impactOf } from '../core/step-impact.ts';
 import { code, codeLink, folded, htmlCode, table, urlPath } from './markdown.ts';
 import { type MergedPlan, notKnown, type Planned, type PlanResult } from './plan-result.ts';
+import { countKinds } from './plan-text.ts';
 
 export interface MarkdownOptions {
   /** Where the files of the branch are shown. `{file}` and `{line}` are filled in; else `/FILE#LLINE` is put after it. */
@@ -64,13 +65,6 @@ function heading({ issues, planned, merge }: PlanResult): string {
   const parts = countKinds(split(planned, merge).own);
   if (held.length > 0) parts.push(`${held.length} held`);
   return `### kvm-gitops: ${parts.length === 0 ? 'nothing to do' : parts.join(', ')}`;
-}
-
-/** `2 to create`, ... */
-function countKinds(steps: readonly Step[]): string[] {
-  const counts = new Map<StepKind, number>();
-  for (const { kind } of steps) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  return [...counts].map(([kind, count]) => `${count} to ${kind}`);
 }
 
 function mergeLine({ base, head }: MergedPlan): string {

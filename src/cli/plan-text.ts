@@ -42,11 +42,16 @@ export function planText({ plan, observed, pendingRestart }: ShownPlan, colors: 
   return sections.join('\n\n');
 }
 
-/** `6 to create, 6 to start` or `nothing to do` */
-function summary({ steps, held, confirmation }: Plan, blind: boolean): string {
+/** `6 to create`, `6 to start` */
+export function countKinds(steps: readonly Step[]): string[] {
   const counts = new Map<StepKind, number>();
   for (const { kind } of steps) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  const parts = [...counts].map(([kind, count]) => `${count} to ${kind}`);
+  return [...counts].map(([kind, count]) => `${count} to ${kind}`);
+}
+
+/** `6 to create, 6 to start` or `nothing to do` */
+function summary({ steps, held, confirmation }: Plan, blind: boolean): string {
+  const parts = countKinds(steps);
   if (held.length > 0) parts.push(`${held.length} held`);
   const hosts = blind ? 'the hosts that answer' : 'the hosts';
   const text = parts.length === 0 ? `nothing to do: ${hosts} are as git wants them` : parts.join(', ');

@@ -1,13 +1,14 @@
-import { type Config, environment, findConfig, loadConfig } from '../config.ts';
+import { type Config, environment, loadConfig } from '../config.ts';
 import { buildDesired } from '../core/build-desired.ts';
 import { formatIssue } from '../core/issue.ts';
 import { type Merge, type MergeNames, mergeOfRepository } from '../git/merge.ts';
-import { DEFAULT_LIMITS } from '../git/selection.ts';
 import { createLogger } from '../log.ts';
-import { buildContext, openMirror } from '../operator.ts';
+import { openMirror } from '../operator.ts';
+import type { Snapshot } from '../ports.ts';
 import { assessNow } from './assess-now.ts';
 import { colors } from './colors.ts';
 import { print, printJson } from './options.ts';
+import { configIfAny, contextOf, scopeOf } from './own-config.ts';
 import { planJson } from './plan-json.ts';
 import { planMarkdown } from './plan-markdown.ts';
 import { planMerge } from './plan-merge.ts';
@@ -20,50 +21,56 @@ import { abortOnSignals, withOperator } from './session.ts';
 export async function plan(dir: string | undefined, options: PlanOptions): Promise<number> {
   const names = mergeNames(dir, options);
   const markdown = { linkBase: linkBaseOf(options), maxBytes: maxBytesOf(options) };
-  const path = findConfig(options.config);
-  const config = path === undefined ? undefined : loadConfig(path);
-  const result = options.offline
-    ? await planOffline(names, config, options)
+  const { result, folder } = options.offline
+    ? await planOffline(names, options)
     : await planLive(dir, names, options);
   const format = options.json ? 'json' : (options.format ?? 'text');
   if (format === 'json') printJson(planJson(result));
   else if (format === 'text') printPlan(result);
-  else print(planMarkdown(result, { ...markdown, folder: config?.git.path ?? '' }).trimEnd());
+  else print(planMarkdown(result, { ...markdown, folder }).trimEnd());
   return exitCodeOf(result);
+}
+
+interface Found {
+  readonly result: PlanResult;
+  /** Of the manifests, in the repository. */
+  readonly folder: string;
 }
 
 function planLive(
   dir: string | undefined,
   names: MergeNames | undefined,
   options: PlanOptions,
-): Promise<PlanResult> {
+): Promise<Found> {
   return withOperator(options, async ({ config, operator }) => {
     const signal = abortOnSignals();
-    if (names === undefined)
-      return planResult(await assessNow(operator, { dir, revision: options.revision }, signal));
+    const { path: folder } = config.git;
+    if (names === undefined) {
+      const judged = await assessNow(operator, { dir, revision: options.revision }, signal);
+      return { result: planResult(judged), folder };
+    }
     const merge =
       options.repository === undefined
         ? await operator.mirror.merge(names, signal)
         : await mergeHere(options.repository, names, config, signal);
-    return planMerge({ names, merge, build: operator.deps.build, live: operator.deps }, signal);
+    const { deps } = operator;
+    return { result: await planMerge({ names, merge, build: deps.build, live: deps }, signal), folder };
   });
 }
 
-/** Needs no operator.yaml where the repository is at hand: the hosts are then those of cluster.yaml. */
-async function planOffline(
-  names: MergeNames | undefined,
-  known: Config | undefined,
-  { repository, config: path }: PlanOptions,
-): Promise<PlanResult> {
+/** Needs no operator.yaml where the repository is at hand. */
+async function planOffline(names: MergeNames | undefined, options: PlanOptions): Promise<Found> {
   if (names === undefined) throw new Error('an offline plan has names');
   const signal = abortOnSignals();
-  const config = repository === undefined ? (known ?? loadConfig(path)) : known;
-  const context = config === undefined ? {} : buildContext(config);
+  const { repository } = options;
+  const config = repository === undefined ? loadConfig(options.config) : configIfAny(options);
   const merge =
     repository === undefined && config !== undefined
       ? await openMirror(config, createLogger({ level: 'warn' })).merge(names, signal)
       : await mergeHere(repository ?? '.', names, config, signal);
-  return planMerge({ names, merge, build: ({ files }) => buildDesired(files, context) }, signal);
+  const context = contextOf(config);
+  const build = ({ files }: Snapshot) => buildDesired(files, context);
+  return { result: await planMerge({ names, merge, build }, signal), folder: scopeOf(config).folder };
 }
 
 function mergeHere(
@@ -72,8 +79,7 @@ function mergeHere(
   config: Config | undefined,
   signal: AbortSignal,
 ): Promise<Merge> {
-  const scope = { folder: config?.git.path ?? '', limits: DEFAULT_LIMITS };
-  return mergeOfRepository({ dir, env: environment(), scope }, names, signal);
+  return mergeOfRepository({ dir, env: environment(), scope: scopeOf(config) }, names, signal);
 }
 
 function printPlan({ title, issues, planned, merge }: PlanResult): void {

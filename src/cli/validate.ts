@@ -1,12 +1,11 @@
-import { type Config, environment, findConfig, loadConfig } from '../config.ts';
+import { type Config, environment } from '../config.ts';
 import { buildDesired } from '../core/build-desired.ts';
 import { formatIssue } from '../core/issue.ts';
 import { readFolder } from '../git/folder.ts';
 import { readCommit } from '../git/local-repository.ts';
-import { DEFAULT_LIMITS } from '../git/selection.ts';
-import { buildContext } from '../operator.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
+import { configIfAny, contextOf, scopeOf } from './own-config.ts';
 import { abortOnSignals } from './session.ts';
 
 interface ValidateOptions extends GlobalOptions {
@@ -16,9 +15,9 @@ interface ValidateOptions extends GlobalOptions {
 
 /** Checks manifests. Knows the hosts from operator.yaml where there is one, else from cluster.yaml. */
 export async function validate(dir: string, options: ValidateOptions): Promise<number> {
-  const config = findConfig(options.config) === undefined ? undefined : loadConfig(options.config);
+  const config = configIfAny(options);
   const { files, skipped } = await read(dir, options.revision, config);
-  const built = buildDesired(files, config === undefined ? {} : buildContext(config));
+  const built = buildDesired(files, contextOf(config));
   if (options.json) {
     printJson(built.ok ? { ok: true, vms: built.desired.vms.size } : { ok: false, issues: built.issues });
     return built.ok ? 0 : 1;
@@ -37,6 +36,5 @@ export async function validate(dir: string, options: ValidateOptions): Promise<n
 
 function read(dir: string, revision: string | undefined, config: Config | undefined) {
   if (revision === undefined) return readFolder(dir);
-  const scope = { folder: config?.git.path ?? '', limits: DEFAULT_LIMITS };
-  return readCommit({ dir, env: environment(), scope }, revision, abortOnSignals());
+  return readCommit({ dir, env: environment(), scope: scopeOf(config) }, revision, abortOnSignals());
 }

@@ -243,6 +243,18 @@ function loginFields(context: ConfigContext) {
   };
 }
 
+/** How to get to a machine by SSH, beyond its address. */
+function machineFields(context: ConfigContext) {
+  return {
+    port,
+    ...loginFields(context),
+    connectTimeout: duration.optional().describe(LOGIN.connectTimeout),
+    keepalive: duration.optional().describe(LOGIN.keepalive),
+    jump: jumpSchema(context),
+    direct: z.boolean().prefault(false).describe('Connect without the jump host that ssh names.'),
+  };
+}
+
 function jumpSchema(context: ConfigContext) {
   return z
     .strictObject({ address, port, ...loginFields(context) })
@@ -256,12 +268,7 @@ function dnsmasqSchema(context: ConfigContext) {
       address: address
         .optional()
         .describe('The machine that dnsmasq is on, by SSH; without it, the one that the operator is on.'),
-      port,
-      ...loginFields(context),
-      connectTimeout: duration.optional().describe(LOGIN.connectTimeout),
-      keepalive: duration.optional().describe(LOGIN.keepalive),
-      jump: jumpSchema(context),
-      direct: z.boolean().prefault(false).describe('Connect without the jump host that ssh names.'),
+      ...machineFields(context),
       sudo: z
         .boolean()
         .prefault(false)
@@ -296,12 +303,7 @@ function dnsmasqSchema(context: ConfigContext) {
 function hostSchema(context: ConfigContext) {
   return z.strictObject({
     address,
-    port,
-    ...loginFields(context),
-    connectTimeout: duration.optional().describe(LOGIN.connectTimeout),
-    keepalive: duration.optional().describe(LOGIN.keepalive),
-    jump: jumpSchema(context),
-    direct: z.boolean().prefault(false).describe('Connect without the jump host that ssh names.'),
+    ...machineFields(context),
     sudo: z
       .boolean()
       .prefault(false)
