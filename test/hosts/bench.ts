@@ -72,6 +72,22 @@ export const NO_GUESTS: Pick<HostsOptions['settings'], 'seedImage' | 'guests'> =
   },
 };
 
+/** An operator that has seen nothing before. */
+export const NO_INVENTORY: HostsOptions['inventory'] = {
+  lastSeen: () => undefined,
+  expect: async () => undefined,
+  remember: async () => undefined,
+};
+
+/** Nothing is waited for long. */
+export const SETTINGS: HostsOptions['settings'] = {
+  ...NO_GUESTS,
+  shutdownTimeoutMs: 300,
+  force: 'never',
+  letGoMs: 200,
+  copyTimeoutMs: 10_000,
+};
+
 /** One bench for the tests of a file; host `a` is put back before each of them. */
 export function useBench(options: BenchOptions = {}): Bench {
   const made: { bench?: Bench; close?: () => Promise<void> } = {};
@@ -113,19 +129,8 @@ async function startBench({ hosts: wanted = [HOST_A], settings }: BenchOptions) 
   const files = await openImageFiles(folder, 10_000);
   const hosts = createHosts({
     connections,
-    inventory: {
-      lastSeen: () => undefined,
-      expect: async () => undefined,
-      remember: async () => undefined,
-    },
-    settings: {
-      ...NO_GUESTS,
-      shutdownTimeoutMs: 300,
-      force: 'never',
-      letGoMs: 200,
-      copyTimeoutMs: 10_000,
-      ...settings,
-    },
+    inventory: NO_INVENTORY,
+    settings: { ...SETTINGS, ...settings },
     images: {
       files,
       checked: await openCheckedVolumes(folder),
@@ -256,6 +261,19 @@ export function breakCall(
 ): { intercept: Intercept; calls: () => number } {
   let calls = 0;
   return { intercept: () => (calls++ === at ? what : 'pass'), calls: () => calls };
+}
+
+/** Applies steps while the call with that number meets `cut`. `isOver`: they have done without so many calls. */
+export async function applyCut(
+  bench: Bench,
+  steps: readonly Step[],
+  { at, cut = 'drop-reply' }: { readonly at: number; readonly cut?: ReturnType<Intercept> },
+): Promise<{ readonly failure: unknown; readonly isOver: boolean }> {
+  const fault = breakCall(at, cut);
+  bench.host.intercept = fault.intercept;
+  const failure = await bench.apply(steps).catch((error: unknown) => error);
+  bench.host.intercept = undefined;
+  return { failure, isOver: failure === undefined && fault.calls() <= at };
 }
 
 /** Names of the volumes on host `a`, the image left out: `default/web-vda.qcow2`. */

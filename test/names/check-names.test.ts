@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkNames } from '../../src/names/check-names.ts';
 import type { NamesSettings } from '../../src/names/settings.ts';
-import { type FakeMachine, fakeMachine } from './fake-machine.ts';
+import { type FakeMachine, fakeMachine, SETTINGS } from './fake-machine.ts';
 
-const SETTINGS: NamesSettings = {
-  folder: '/names',
-  process: { kind: 'pidFile', path: '/run/dnsmasq.pid' },
-  sudo: false,
-  interface: undefined,
-  dns: 'off',
-};
 const UNIT: NamesSettings = { ...SETTINGS, process: { kind: 'unit', name: 'dnsmasq.service' } };
 const SUDO: NamesSettings = { ...UNIT, sudo: true };
 const HUP = 'systemctl kill --kill-who=main --signal=HUP dnsmasq.service';

@@ -1,7 +1,17 @@
 import { dirname } from 'node:path';
 import type { Ended, Machine } from '../../src/names/machine.ts';
+import type { NamesSettings } from '../../src/names/settings.ts';
 
 const PID = 4711;
+
+/** Those of a dnsmasq on the machine of `fakeMachine`. */
+export const SETTINGS: NamesSettings = {
+  folder: '/names',
+  process: { kind: 'pidFile', path: '/run/dnsmasq.pid' },
+  sudo: false,
+  interface: undefined,
+  dns: 'off',
+};
 
 /** A machine in memory with a dnsmasq that reads the two files when it is signalled. */
 export interface FakeMachine extends Machine {

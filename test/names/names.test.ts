@@ -4,17 +4,9 @@ import { DNSMASQ } from '../../src/core/names-subject.ts';
 import type { KnownNames } from '../../src/core/observed-names.ts';
 import type { PublishStep, ReleaseStep } from '../../src/core/step.ts';
 import { createNames } from '../../src/names/names.ts';
-import type { NamesSettings } from '../../src/names/settings.ts';
 import { CLUSTER } from '../builders.ts';
-import { type FakeMachine, fakeMachine } from './fake-machine.ts';
+import { type FakeMachine, fakeMachine, SETTINGS } from './fake-machine.ts';
 
-const SETTINGS: NamesSettings = {
-  folder: '/names',
-  process: { kind: 'pidFile', path: '/run/dnsmasq.pid' },
-  sudo: false,
-  interface: undefined,
-  dns: 'off',
-};
 const LEASES = '/var/lib/misc/dnsmasq.leases';
 const MAC = '52:54:00:00:00:01';
 

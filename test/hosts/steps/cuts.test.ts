@@ -3,7 +3,7 @@ import type { DesiredState, DesiredVm } from '../../../src/core/desired.ts';
 import type { StepKind } from '../../../src/core/step.ts';
 import type { Interception } from '../../../src/simulator/host.ts';
 import { adoptedVm, desiredSeed, desiredState, desiredVm, hostPolicy, NOW } from '../../builders.ts';
-import { breakCall, useBench, volumesOf } from '../bench.ts';
+import { applyCut, useBench, volumesOf } from '../bench.ts';
 import { type HandMade, makeByHand } from '../hand-made.ts';
 
 const guests = { expectNew: async () => undefined, setHostname: async () => undefined };
@@ -212,11 +212,8 @@ async function cutEveryCall(
     if (byHand !== undefined) await makeByHand(bench.host, await bench.libvirt(), byHand);
     for (const earlier of before) await bench.converge(earlier);
     const { steps } = await bench.plan(desired, now);
-    const fault = breakCall(at, cut);
-    bench.host.intercept = fault.intercept;
-    const failure = await bench.apply(steps).catch((error: unknown) => error);
-    bench.host.intercept = undefined;
-    if (failure === undefined && fault.calls() <= at) return at;
+    const { failure, isOver } = await applyCut(bench, steps, { at, cut });
+    if (isOver) return at;
     expect({ at, failure }).toMatchObject({ at, failure: { code: 'E_OUTCOME_UNKNOWN' } });
     await bench.converge(desired, now);
     expect({ at, ...(await lookAround()) }).toEqual({ at, ...ENDS[end] });

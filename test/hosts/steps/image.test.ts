@@ -10,7 +10,7 @@ import { createHosts } from '../../../src/hosts/hosts.ts';
 import { openCheckedVolumes } from '../../../src/hosts/images/checked-volumes.ts';
 import { openImageFiles } from '../../../src/hosts/images/image-files.ts';
 import { desiredState, desiredVm, GIB } from '../../builders.ts';
-import { breakCall, connectionTo, HOST_A, NO_GUESTS, useBench, volumesOf } from '../bench.ts';
+import { applyCut, connectionTo, HOST_A, NO_INVENTORY, SETTINGS, useBench, volumesOf } from '../bench.ts';
 
 const bench = useBench({ hosts: [HOST_A] });
 const folder = mkdtempSync(join(tmpdir(), 'kvm-gitops-images-'));
@@ -100,11 +100,8 @@ describe('an image that is a file of the operator', () => {
     for (let at = 0; ; at++) {
       bench.clear();
       const { steps } = await bench.plan(wanting());
-      const fault = breakCall(at, 'drop-reply');
-      bench.host.intercept = fault.intercept;
-      const failure = await bench.apply(steps.slice(0, 1)).catch((error: unknown) => error);
-      bench.host.intercept = undefined;
-      if (failure === undefined && fault.calls() <= at) break;
+      const { failure, isOver } = await applyCut(bench, steps.slice(0, 1), { at });
+      if (isOver) break;
       expect({ at, failure }).toMatchObject({ at, failure: { code: 'E_OUTCOME_UNKNOWN' } });
       await bench.converge(wanting());
       expect(sha256(bench.host.storage.content(`/fast/${VOLUME}`).head(image.length + 1))).toBe(
@@ -158,12 +155,8 @@ describe('an image that is a file of the operator', () => {
     const connections = ['a', 'b'].map((name) => ({ ...connectionTo(simulator, simulator.host('a')), name }));
     const hosts = createHosts({
       connections,
-      inventory: {
-        lastSeen: () => undefined,
-        expect: async () => undefined,
-        remember: async () => undefined,
-      },
-      settings: { ...NO_GUESTS, shutdownTimeoutMs: 300, force: 'never', letGoMs: 200, copyTimeoutMs: 10_000 },
+      inventory: NO_INVENTORY,
+      settings: SETTINGS,
       images: { files: await openImageFiles(state, 10_000), checked: await openCheckedVolumes(state) },
       observeTimeoutMs: 5000,
     });

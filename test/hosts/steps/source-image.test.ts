@@ -7,7 +7,7 @@ import type { SimulatedHost } from '../../../src/simulator/host.ts';
 import { SparseContent } from '../../../src/simulator/sparse-content.ts';
 import { imageFile } from '../../../src/simulator/volumes.ts';
 import { desiredState, desiredVm, GIB } from '../../builders.ts';
-import { breakCall, HOST_A, useBench, volumesOf } from '../bench.ts';
+import { applyCut, HOST_A, useBench, volumesOf } from '../bench.ts';
 
 const bench = useBench({ hosts: [HOST_A, { ...HOST_A, name: 'b' }] });
 const DISK = '/fast/centos7-vda.qcow2';
@@ -153,11 +153,8 @@ describe('an image that is the disk of a VM', () => {
       write(disk);
       await define();
       const { steps } = await bench.plan(wanting());
-      const fault = breakCall(at, 'drop-reply');
-      bench.host.intercept = fault.intercept;
-      const failure = await bench.apply(steps.slice(0, 1)).catch((error: unknown) => error);
-      bench.host.intercept = undefined;
-      if (failure === undefined && fault.calls() <= at) break;
+      const { failure, isOver } = await applyCut(bench, steps.slice(0, 1), { at });
+      if (isOver) break;
       expect({ at, failure }).toMatchObject({ at, failure: { code: 'E_OUTCOME_UNKNOWN' } });
       await bench.converge(wanting());
       expect(volumesOf(on('b'))).toEqual([`default/${volumeOf(disk)}`, 'default/web-vda.qcow2']);
