@@ -16,21 +16,24 @@ function fingerprint(declared: string): string {
   return createHash('sha256').update(declared).digest('hex').slice(0, 8);
 }
 
-/**
- * What the mark remembers; undefined: nothing that is of use. Marks used to have one hash of the whole VM, which says the
- * same as long as nothing has changed in git, and nothing at all once something has.
- */
-export function remembered(vm: DesiredVm, { applied, spec }: Mark): Applied | undefined {
-  if (applied !== undefined) return applied;
-  return spec === specHash(vm) ? appliedNow(vm) : undefined;
+/** What git says of a VM beside what the mark remembers; undefined: that is nothing that is of use. */
+export interface AppliedComparison {
+  readonly now: Applied;
+  readonly before: Applied | undefined;
+  /** The fields of which git says something else than when they were applied, or says nothing more. */
+  readonly changed: ReadonlySet<string> | undefined;
 }
 
-/** The fields of which git says something else than when they were applied, or says nothing more; undefined: nobody knows. */
-export function changedFields(vm: DesiredVm, mark: Mark): ReadonlySet<string> | undefined {
-  const before = remembered(vm, mark);
-  if (before === undefined) return undefined;
+/**
+ * Compares what was applied last with git. Marks used to have one hash of the whole VM, which says the same as long as
+ * nothing has changed in git, and nothing at all once something has.
+ */
+export function compareApplied(vm: DesiredVm, { applied, spec }: Mark): AppliedComparison {
   const now = appliedNow(vm);
-  return new Set([...Object.keys(now), ...Object.keys(before)].filter((id) => now[id] !== before[id]));
+  const before = applied ?? (spec !== undefined && spec === specHash(vm) ? now : undefined);
+  if (before === undefined) return { now, before, changed: undefined };
+  const ids = [...Object.keys(now), ...Object.keys(before)];
+  return { now, before, changed: new Set(ids.filter((id) => now[id] !== before[id])) };
 }
 
 /** What a step that completes a change writes into the mark. */

@@ -51,7 +51,10 @@ export function measureCapacity(desired: DesiredState, observed: ObservedState, 
   return [...observed.hosts.values()].flatMap((host) => {
     const policy = desired.hosts.get(host.name);
     if (host.kind === 'unknown' || policy === undefined) return [];
-    return measureHost(host, policy, { desired, wanted: byHost.get(host.name) ?? [], leaving, joining });
+    const wanted = byHost.get(host.name) ?? [];
+    const there = new Map(host.vms.map((vm) => [vm.name, vm]));
+    const arriving = wanted.filter(isArriving(there));
+    return measureHost(host, policy, { desired, wanted, there, arriving, leaving, joining });
   });
 }
 
@@ -65,6 +68,10 @@ function uuidsOf({ steps }: Plan, kinds: readonly StepKind[]): ReadonlySet<strin
 interface Wanted {
   readonly desired: DesiredState;
   readonly wanted: readonly DesiredVm[];
+  /** What the host has, by name. */
+  readonly there: ReadonlyMap<string, ObservedVm>;
+  /** Of `wanted`, what is to be made. */
+  readonly arriving: readonly NewVm[];
   /** `HOST/UUID` of what the plan takes away, and of what it adopts. */
   readonly leaving: ReadonlySet<string>;
   readonly joining: ReadonlySet<string>;
@@ -109,17 +116,13 @@ function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): Host
     pools: [...host.pools.values()]
       .filter(({ active }) => active)
       .map((pool) => measurePool(pool, host, policy, context)),
-    unknown: [
-      ...unknownPools(host, context),
-      ...unknownImages(context.wanted.filter(isArriving(host)), host),
-    ],
+    unknown: [...unknownPools(host, context), ...unknownImages(context.arriving, host)],
     strangers: strangers.map(({ name }) => name),
   };
 }
 
 /** VMs that are to be made: not there, or an earlier try was cut short. */
-function isArriving({ vms }: KnownHost): (vm: DesiredVm) => vm is NewVm {
-  const there = new Map(vms.map((vm) => [vm.name, vm]));
+function isArriving(there: Wanted['there']): (vm: DesiredVm) => vm is NewVm {
   return (vm): vm is NewVm => {
     const found = there.get(vm.name);
     return canBeMade(vm) && (found === undefined || found.mark?.state === 'building');
@@ -165,8 +168,7 @@ function measurePool(
 type Folder = Pick<ObservedPool, 'name' | 'path'>;
 
 /** What comes into a pool beyond what is there: disks that are made or grow, and the images for them, each once. */
-function addedTo(pool: Folder, host: KnownHost, { wanted }: Wanted): number {
-  const there = new Map(host.vms.map((vm) => [vm.name, vm]));
+function addedTo(pool: Folder, host: KnownHost, { wanted, there, arriving }: Wanted): number {
   const disks = wanted.reduce((sum, vm) => {
     const found = there.get(vm.name);
     if (found !== undefined && found.mark?.state !== 'building') return sum + growthIn(pool, vm, found, host);
@@ -174,7 +176,7 @@ function addedTo(pool: Folder, host: KnownHost, { wanted }: Wanted): number {
     const made = (found?.disks ?? []).filter(isIn(pool)).reduce((bytes, disk) => bytes + wholeSize(disk), 0);
     return sum + Math.max(0, volumeBytes(pool.name, vm, host) - made);
   }, 0);
-  return disks + comingImageBytes(pool.name, wanted.filter(isArriving(host)), host);
+  return disks + comingImageBytes(pool.name, arriving, host);
 }
 
 function isIn({ path }: Folder): (disk: ObservedDisk) => boolean {
@@ -183,7 +185,7 @@ function isIn({ path }: Folder): (disk: ObservedDisk) => boolean {
 
 /** Pools that something is to come into, and whose room shows only once they are set up or started. */
 function unknownPools(host: KnownHost, context: Wanted): string[] {
-  const arriving = context.wanted.filter(isArriving(host));
+  const { arriving } = context;
   const attached = context.wanted.flatMap(({ dataDisks }) => dataDisks);
   const pools = [...arriving.flatMap(({ bootDisk }) => [bootDisk, bootDisk.image]), ...attached];
   return [...new Set(pools.map(({ pool }) => pool))].toSorted().flatMap((name) => {

@@ -1,4 +1,4 @@
-import { changedFields } from './applied.ts';
+import { compareApplied } from './applied.ts';
 import type { DesiredState, DriftPolicy } from './desired.ts';
 import { arrangeFleet } from './fleet.ts';
 import type { ObservedState } from './observed.ts';
@@ -21,7 +21,7 @@ export function findDrift(desired: DesiredState, observed: ObservedState): Diffe
     .flatMap(({ host, vm, mark }) => {
       const wanted = desired.vms.get(vm.name);
       if (wanted?.host !== host || wanted.uuid !== vm.uuid || mark.state !== 'ready') return [];
-      const changed = changedFields(wanted, mark);
+      const { changed } = compareApplied(wanted, mark);
       return compareFields(wanted, vm)
         .filter(({ git, actual }) => git !== actual)
         .map(({ id, ...found }): Difference => {

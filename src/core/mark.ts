@@ -63,6 +63,11 @@ export interface MarkedVolume extends VolumeRef {
   readonly retained?: Retention;
 }
 
+/** Whether both are that one disk of the VM. An adopted VM may have one volume twice. */
+export function isSameDisk(a: MarkedVolume, b: MarkedVolume): boolean {
+  return a.target === b.target && a.pool === b.pool && a.name === b.name;
+}
+
 /** How long a detached volume is kept. */
 export interface Retention {
   /** ISO 8601, UTC. */

@@ -1,7 +1,7 @@
 import type { DesiredState } from './desired.ts';
 import type { NameClash } from './name-clashes.ts';
 import { type NameEntry, readNames } from './names-files.ts';
-import type { KnownNames, Lease } from './observed-names.ts';
+import { currentLeases, type KnownNames, type Lease } from './observed-names.ts';
 import type { Held } from './step.ts';
 
 /** What dnsmasq has of a VM. */
@@ -96,7 +96,7 @@ function leaseOf(
   { mac, address }: { readonly mac: string | undefined; readonly address: string },
   { known, now }: Context,
 ): { readonly lease: HeldLease } | undefined {
-  const leases = known.leases.filter(({ expires }) => expires === 0 || expires * 1000 > now.getTime());
+  const leases = currentLeases(known.leases, now);
   const found =
     leases.find((lease) => lease.mac === mac && lease.address === address) ??
     leases.find((lease) => lease.mac === mac) ??

@@ -64,6 +64,11 @@ export interface Lease {
   readonly expires: number;
 }
 
+/** Those that have not ended. */
+export function currentLeases(leases: readonly Lease[], now: Date): readonly Lease[] {
+  return leases.filter(({ expires }) => expires === 0 || expires * 1000 > now.getTime());
+}
+
 /** An address of the machine that dnsmasq is on. */
 export interface Interface {
   readonly name: string;

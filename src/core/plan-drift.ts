@@ -1,4 +1,4 @@
-import { type Applied, appliedNow, changedFields, remembered, settledMark } from './applied.ts';
+import { type Applied, appliedNow, compareApplied, settledMark } from './applied.ts';
 import type { DesiredVm } from './desired.ts';
 import { type Size, sizeChange, sizeOf } from './size.ts';
 import {
@@ -35,11 +35,10 @@ export function judgeDrift(
   { subject, size }: { readonly subject: Subject; readonly size: Size },
 ): Verdict {
   const { mark } = subject;
-  const changed = changedFields(vm, mark);
+  const { now, before, changed } = compareApplied(vm, mark);
   const judged =
     vm.drift === 'report' && changed !== undefined ? onlyReported(verdict, { changed, size }) : verdict;
-  const before = remembered(vm, mark);
-  const applied = appliedAfter(vm, verdict.held, before);
+  const applied = appliedAfter(now, verdict.held, before);
   if (isSame(applied, before ?? {})) return judged;
   if (lastOf(judged.steps) !== undefined) return settle(judged, { applied, commit: mark.commit });
   const isOld = mark.spec === undefined && mark.applied === undefined;
@@ -51,13 +50,13 @@ export function judgeDrift(
 
 /** Has the last step of a VM that is made, adopted or restored write down what is applied: all that is not held. */
 export function settled(vm: DesiredVm, verdict: Verdict, commit: string): Verdict {
-  return settle(verdict, { applied: appliedAfter(vm, verdict.held, undefined), commit });
+  return settle(verdict, { applied: appliedAfter(appliedNow(vm), verdict.held), commit });
 }
 
 /** What is held stays as it was applied before, if ever. */
-function appliedAfter(vm: DesiredVm, held: readonly Held[], before: Applied = {}): Applied {
+function appliedAfter(now: Applied, held: readonly Held[], before: Applied = {}): Applied {
   const waits = (id: string) => held.some(({ kind }) => mayConcern(kind, id));
-  const all = Object.entries(appliedNow(vm)).filter(([id]) => !waits(id));
+  const all = Object.entries(now).filter(([id]) => !waits(id));
   const kept = Object.entries(before).filter(([id]) => waits(id));
   return Object.fromEntries([...kept, ...all]);
 }

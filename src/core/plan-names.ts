@@ -5,7 +5,7 @@ import { type KeptEntry, nameEntries } from './name-entries.ts';
 import { clusterOfFile, type NameEntry, readNames, renderNames } from './names-files.ts';
 import { DNSMASQ, type Obstacle, PUBLISH_ID } from './names-subject.ts';
 import type { ObservedState } from './observed.ts';
-import type { KnownNames } from './observed-names.ts';
+import { currentLeases, type KnownNames } from './observed-names.ts';
 import { planLeases } from './plan-leases.ts';
 import { type Held, type Plan, type PublishStep, type ReleaseStep, type Step, stepId } from './step.ts';
 import { withhold } from './withhold.ts';
@@ -29,7 +29,7 @@ export function planNames(
   if (names?.kind !== 'known') return { plan, clashes: [] };
   const fleet = arrangeFleet(desired.cluster, observed);
   const present = readNames(names.files);
-  const current = names.leases.filter(({ expires }) => expires === 0 || expires * 1000 > now.getTime());
+  const current = currentLeases(names.leases, now);
   const { wanted, kept } = nameEntries(desired, { fleet, plan, present, leases: current });
   const clashes = findClashes(wanted, names);
   const obstacles = new Map<string, Obstacle>([

@@ -44,7 +44,7 @@ export function planSnapshots(found: ObservedVm, mark: Mark, wanted: Wanted): Sn
   const { base, declared } = wanted;
   const unfinished = unfinishedSnapshot(mark);
   const cutShort = unfinished && finish(unfinished, mark, base);
-  const contradicted = found.request !== undefined && isDeclaredAndToGo(found.request, declared);
+  const contradicted = contradictedBy(declared, found.request);
   const asked = declared === undefined || contradicted ? undefined : answer(found, cutShort, base);
   const steps = [...(cutShort ? [cutShort] : []), ...(asked ? [asked] : [])];
   const touched = new Set(steps.map(({ snapshot }) => snapshot));
@@ -58,7 +58,7 @@ export function planSnapshots(found: ObservedVm, mark: Mark, wanted: Wanted): Sn
   return {
     first,
     last: all.filter((step) => !isFirst(step)),
-    held: contradicted && found.request !== undefined ? [contradiction(found.request, base)] : [],
+    held: contradicted ? [contradiction(contradicted, base)] : [],
     settled: first.length === 0 ? found : off(found),
   };
 }
@@ -68,8 +68,12 @@ function off(vm: ObservedVm): ObservedVm {
   return { ...rest, power: 'shutoff' };
 }
 
-function isDeclaredAndToGo({ action, snapshot }: SnapshotRequest, declared: Wanted['declared']): boolean {
-  return action === 'delete' && declared?.includes(snapshot) === true;
+/** The request, where it is to delete what git declares. */
+function contradictedBy(
+  declared: readonly string[] = [],
+  request: SnapshotRequest | undefined,
+): SnapshotRequest | undefined {
+  return request?.action === 'delete' && declared.includes(request.snapshot) ? request : undefined;
 }
 
 function contradiction({ snapshot }: SnapshotRequest, { host, vm }: Base): Held {

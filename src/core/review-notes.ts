@@ -1,4 +1,5 @@
-import type { DesiredState, DesiredVm, HostPolicy } from './desired.ts';
+import type { DesiredState, HostPolicy } from './desired.ts';
+import { type VmChange, vmChange } from './vm-history.ts';
 
 /** What a reviewer may pass over: a change loosens what protects the VMs, or says that a host takes more. */
 export function reviewNotes(base: DesiredState, merged: DesiredState): string[] {
@@ -12,28 +13,15 @@ export function reviewNotes(base: DesiredState, merged: DesiredState): string[] 
 }
 
 /** How the VMs of two states differ, by name, without asking a host. */
-export interface VmChanges {
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  readonly moved: readonly string[];
-  readonly changed: readonly string[];
-}
+export type VmChanges = Readonly<Record<VmChange['kind'], readonly string[]>>;
 
 export function vmChanges(base: DesiredState | undefined, merged: DesiredState): VmChanges {
-  const before: DesiredState['vms'] = base?.vms ?? new Map();
-  const both = [...merged.vms.values()].filter(({ name }) => before.has(name));
-  const isMoved = (name: string) => before.get(name)?.host !== merged.vms.get(name)?.host;
-  // Where it stands makes no difference; what its seed says does, and shows itself to nobody else.
-  const words = (vm: DesiredVm | undefined) =>
-    JSON.stringify([{ ...vm, source: undefined }, vm?.seed?.content.reveal()]);
-  return {
-    added: [...merged.vms.keys()].filter((name) => !before.has(name)),
-    removed: [...before.keys()].filter((name) => !merged.vms.has(name)),
-    moved: both.map(({ name }) => name).filter(isMoved),
-    changed: both
-      .filter((vm) => !isMoved(vm.name) && words(vm) !== words(before.get(vm.name)))
-      .map(({ name }) => name),
-  };
+  const names = new Set([...merged.vms.keys(), ...(base?.vms.keys() ?? [])]);
+  const kinds = [...names].map(
+    (name) => [name, vmChange(base?.vms.get(name), merged.vms.get(name))?.kind] as const,
+  );
+  const of = (kind: VmChange['kind']) => kinds.flatMap(([name, found]) => (found === kind ? [name] : []));
+  return { added: of('added'), removed: of('removed'), moved: of('moved'), changed: of('changed') };
 }
 
 function hostChanges(before: HostPolicy | undefined, now: HostPolicy): string[] {

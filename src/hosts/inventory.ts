@@ -1,6 +1,7 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KnownHost, ObservedVm } from '../core/observed.ts';
+import { replaceFile } from './replace-file.ts';
 
 /** Which VMs of ours each host had when it last answered: what makes an Unknown host less of a riddle. */
 export interface Inventory {
@@ -46,7 +47,7 @@ export async function openInventory(
   async function write(): Promise<void> {
     if (!unsaved || readOnly) return;
     unsaved = false;
-    writing = writing.then(() => save(file, Object.fromEntries(hosts)));
+    writing = writing.then(() => replaceFile(file, `${JSON.stringify(Object.fromEntries(hosts))}\n`));
     try {
       await writing;
     } catch (error) {
@@ -76,10 +77,4 @@ async function load(file: string): Promise<Map<string, readonly string[]>> {
 
 function isNameList(value: unknown): boolean {
   return Array.isArray(value) && value.every((name) => typeof name === 'string');
-}
-
-async function save(file: string, content: Record<string, readonly string[]>): Promise<void> {
-  const draft = `${file}.tmp`;
-  await writeFile(draft, `${JSON.stringify(content)}\n`, { flush: true });
-  await rename(draft, file);
 }

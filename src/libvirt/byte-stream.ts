@@ -36,6 +36,11 @@ export function isHole(extent: Uint8Array | Hole): extent is Hole {
   return 'holeBytes' in extent;
 }
 
+/** How many bytes of a volume it is. */
+export function lengthOf(extent: Uint8Array | Hole): number {
+  return isHole(extent) ? extent.holeBytes : extent.length;
+}
+
 /** VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM, and the same of a download. */
 const SPARSE_STREAM = 1;
 

@@ -93,7 +93,9 @@ describe('every plan', () => {
       const waiting = new Set(busy.map(({ host, vm }) => `${host}/${vm.name}`));
       // What is made of another VM's disk waits until that one is off.
       const isMadeOfAVm = (step: Step) =>
-        step.kind === 'image' || ('vm' in step && sourceOf(desired, step.vm) !== undefined);
+        step.kind === 'image'
+          ? step.image.sourceVm !== undefined
+          : 'vm' in step && sourceOf(desired, step.vm) !== undefined;
       const left = again.steps.filter((step) => !waiting.has(laneOf(step)) && !isMadeOfAVm(step));
       expect(inWords(left)).toEqual([]);
       // What may take a further pass, one thing after the other, comes to an end too.

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type Extent, isHole } from '../../libvirt/byte-stream.ts';
+import { type Extent, isHole, lengthOf } from '../../libvirt/byte-stream.ts';
 
 /** Zeros are looked for in units of this size: a block of most file systems, so that holes begin and end with one. */
 const UNIT_BYTES = 4096;
@@ -24,7 +24,7 @@ export function createContentHash(pieceBytes: number, onPiece: (sha256: string) 
   };
   return {
     add(extent) {
-      const length = isHole(extent) ? extent.holeBytes : extent.length;
+      const length = lengthOf(extent);
       for (let at = 0; at < length; ) {
         const taken = Math.min(pieceBytes - piece.bytes(), length - at);
         if (isHole(extent)) piece.addHole(taken);

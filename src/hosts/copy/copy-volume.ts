@@ -1,5 +1,5 @@
 import { OperatorError } from '../../errors.ts';
-import { type Extent, isHole } from '../../libvirt/byte-stream.ts';
+import { type Extent, isHole, lengthOf } from '../../libvirt/byte-stream.ts';
 import { createContentHash, hashOfPieces } from './content-hash.ts';
 import { type CopyProgress, createMeter } from './progress.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -171,7 +171,7 @@ async function* watched(
   for await (const extent of extents) {
     if (!isHole(extent)) await limit?.take(extent.length, signal);
     yield extent;
-    meter(isHole(extent) ? extent.holeBytes : extent.length);
+    meter(lengthOf(extent));
   }
 }
 

@@ -1,10 +1,9 @@
 import { renderRawVolume } from '../../core/volume-xml.ts';
-import { parseXml, textAt } from '../../core/xml.ts';
 import { OperatorError } from '../../errors.ts';
 import { type Extent, isHole } from '../../libvirt/byte-stream.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { Libvirt } from '../../libvirt/libvirt.ts';
-import { versionOf } from '../images/checked-volumes.ts';
+import { fileBytes, versionOf } from '../images/checked-volumes.ts';
 import { refreshPool } from '../refresh-pool.ts';
 import { CLUSTER_MAX_BYTES, withBackingFile } from './qcow2-header.ts';
 
@@ -65,7 +64,7 @@ export async function openSource(end: VolumeEnd, backingFile?: string): Promise<
   const volume = await findVolume(end);
   if (volume === undefined) throw new OperatorError('E_COPY', `there is no volume ${labelOf(end)}`);
   const xml = await end.client.volumes.xml(volume);
-  const bytes = bytesIn(xml);
+  const bytes = fileBytes(xml);
   const head =
     backingFile === undefined ? Buffer.alloc(0) : await patchedHead(end, { volume, bytes, backingFile });
   return {
@@ -102,7 +101,7 @@ export async function openTarget(end: VolumeEnd): Promise<CopyTarget> {
     volume,
     volumes,
     label: labelOf(end),
-    bytes: async () => bytesIn(await volumes.xml(volume)),
+    bytes: async () => fileBytes(await volumes.xml(volume)),
     extents: (span, signal) => read(end, volume, span, signal),
     refresh: () => refreshPool(end.client, pool),
   };
@@ -120,11 +119,6 @@ async function findVolume({ client, pool, name }: VolumeEnd): Promise<Volume | u
     if (isLibvirtError(error, 'NO_STORAGE_VOL')) return undefined;
     throw error;
   }
-}
-
-/** libvirt does not say it of an empty file. */
-function bytesIn(xml: string): number {
-  return Number(textAt(parseXml(xml), 'physical') ?? 0);
 }
 
 async function patchedHead(

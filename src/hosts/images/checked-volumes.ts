@@ -1,7 +1,8 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VolumeRef } from '../../core/mark.ts';
 import { parseXml, textAt } from '../../core/xml.ts';
+import { replaceFile } from '../replace-file.ts';
 
 /** Which volumes of the hosts were read and found to be what git names. */
 export interface CheckedVolumes {
@@ -26,10 +27,17 @@ export async function openCheckedVolumes(
     async remember(host, ref, xml) {
       checked.set(keyOf(host, ref), versionOf(xml));
       if (readOnly) return;
-      writing = writing.catch(() => undefined).then(() => save(file, Object.fromEntries(checked)));
+      writing = writing
+        .catch(() => undefined)
+        .then(() => replaceFile(file, `${JSON.stringify(Object.fromEntries(checked))}\n`));
       await writing;
     },
   };
+}
+
+/** Bytes of a volume's file; libvirt says nothing of an empty one. */
+export function fileBytes(xml: string): number {
+  return Number(textAt(parseXml(xml), 'physical') ?? 0);
 }
 
 /** Size and time of last change of a volume's file: what a write to it does not leave alone. */
@@ -54,10 +62,4 @@ async function load(file: string): Promise<Map<string, string>> {
     // Not there yet, or torn: what is not remembered is checked again.
     return new Map();
   }
-}
-
-async function save(file: string, content: Record<string, string>): Promise<void> {
-  const draft = `${file}.tmp`;
-  await writeFile(draft, `${JSON.stringify(content)}\n`, { flush: true });
-  await rename(draft, file);
 }

@@ -3,11 +3,6 @@ import { type Extent, isHole } from '../../libvirt/byte-stream.ts';
 
 const ZEROS = Buffer.alloc(1024 ** 2);
 
-/** How many bytes of a file it is. */
-export function lengthOf(extent: Extent): number {
-  return isHole(extent) ? extent.holeBytes : extent.length;
-}
-
 /** Adds to a hash what is read there: zeros for a hole. */
 export function hashExtent(hash: Hash, extent: Extent): void {
   if (!isHole(extent)) return void hash.update(extent);

@@ -1,5 +1,4 @@
-import type { Extent } from '../../libvirt/byte-stream.ts';
-import { lengthOf } from './extents.ts';
+import { type Extent, lengthOf } from '../../libvirt/byte-stream.ts';
 
 /** Passes on what is read, and tells the meter how much it is. */
 export async function* metered<Part extends Extent>(

@@ -7,7 +7,7 @@ import type { Extent } from '../../libvirt/byte-stream.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { Libvirt } from '../../libvirt/libvirt.ts';
 import { refreshPool } from '../refresh-pool.ts';
-import { versionOf } from './checked-volumes.ts';
+import { fileBytes, versionOf } from './checked-volumes.ts';
 
 type VolumeRef = Awaited<ReturnType<Libvirt['volumes']['byPath']>>;
 
@@ -31,7 +31,7 @@ export async function openSourceDisk(client: Libvirt, source: SourceVm): Promise
   if (backing !== undefined) throw problem(source, overlayOf(file, backing));
   return {
     format,
-    bytes: Number(textAt(parseXml(before), 'physical') ?? 0),
+    bytes: fileBytes(before),
     content: () => client.volumes.downloadSparse({ volume, offsetBytes: 0, lengthBytes: 0 }),
     async requireUnchanged() {
       await requireShutOff(client, source);

@@ -1,7 +1,8 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReadSource, ReadSources } from '../../core/source-images.ts';
 import { OperatorError } from '../../errors.ts';
+import { replaceFile } from '../replace-file.ts';
 
 /** What the disks of VMs were when they were first read for an image. */
 export interface SourceMemory {
@@ -19,10 +20,8 @@ export async function openSourceMemory(dir: string): Promise<SourceMemory> {
   return {
     known,
     async remember(key, source) {
-      const draft = `${file}.tmp`;
       const content = { ...Object.fromEntries(known), [key]: source };
-      await writeFile(draft, `${JSON.stringify(content, undefined, 1)}\n`, { flush: true });
-      await rename(draft, file);
+      await replaceFile(file, `${JSON.stringify(content, undefined, 1)}\n`);
       known.set(key, source);
     },
   };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { type Extent, isHole } from '../../libvirt/byte-stream.ts';
-import { hashExtent, isZero, lengthOf } from './extents.ts';
+import { type Extent, isHole, lengthOf } from '../../libvirt/byte-stream.ts';
+import { hashExtent, isZero } from './extents.ts';
 
 /** Writes a new file, leaving holes where there are only zeros, and returns the sha256 of what it reads as. */
 export async function writeSparse(

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { renderDisk } from '../../core/device-xml.ts';
-import type { MarkedVolume } from '../../core/mark.ts';
+import { isSameDisk, type MarkedVolume } from '../../core/mark.ts';
 import type { DetachStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { isLibvirtError } from '../../libvirt/errors.ts';
@@ -17,7 +17,7 @@ const LOOK_EVERY_MS = 100;
  */
 export async function detach(context: StepContext, step: DetachStep): Promise<void> {
   const { domain, definition, mark } = await requireOwned(context, step, ['ready']);
-  const volume = mark.volumes.find((other) => isSame(other, step.volume));
+  const volume = mark.volumes.find((other) => isSameDisk(other, step.volume));
   if (volume === undefined || volume.retained !== undefined) return;
   const { path } = await openPool(context, volume.pool);
   const device = { target: volume.target, file: `${path}/${volume.name}`, format: 'qcow2' };
@@ -69,9 +69,4 @@ async function letGo(context: StepContext, domain: DomainRef, { xml, isIt }: Dev
 async function deleteHalfMade(context: StepContext, volume: MarkedVolume): Promise<void> {
   const found = await findVolume(context, volume);
   if (found !== undefined) await context.client.volumes.delete(found);
-}
-
-/** An adopted VM may have one volume twice. */
-function isSame(a: MarkedVolume, b: MarkedVolume): boolean {
-  return a.target === b.target && a.pool === b.pool && a.name === b.name;
 }

@@ -3,9 +3,8 @@ import { createReadStream } from 'node:fs';
 import type { Image } from '../../core/desired.ts';
 import type { ImageStep } from '../../core/step.ts';
 import { renderEmptyFile } from '../../core/volume-xml.ts';
-import { parseXml, textAt } from '../../core/xml.ts';
 import { OperatorError } from '../../errors.ts';
-import { versionOf } from '../images/checked-volumes.ts';
+import { fileBytes, versionOf } from '../images/checked-volumes.ts';
 import { hashExtent, withHoles } from '../images/extents.ts';
 import type { ImageFile } from '../images/image-files.ts';
 import { createMeter, metered } from '../images/meter.ts';
@@ -53,14 +52,9 @@ interface Copy {
 
 /** True: it was, and is no longer there. */
 async function isCutShort(context: StepContext, step: ImageStep, { volume, file }: Copy): Promise<boolean> {
-  if (bytesOf(await context.client.volumes.xml(volume)) >= file.bytes) return false;
+  if (fileBytes(await context.client.volumes.xml(volume)) >= file.bytes) return false;
   await deleteCutShort(context, step, volume);
   return true;
-}
-
-/** libvirt says nothing of an empty file. */
-function bytesOf(xml: string): number {
-  return Number(textAt(parseXml(xml), 'physical') ?? 0);
 }
 
 /** True: it is what git names, and that is remembered. False: it is shorter. Throws where it is something else. */
@@ -69,7 +63,7 @@ async function isRight(context: StepContext, step: ImageStep, { volume, file }: 
   const ref = { pool: step.image.pool, name: step.image.volume };
   const before = await client.volumes.xml(volume);
   if (images.checked.has(step.host, ref, before)) return true;
-  const bytes = bytesOf(before);
+  const bytes = fileBytes(before);
   if (bytes < file.bytes) return false;
   const hash = bytes === file.bytes ? await hashVolume(context, volume, file.bytes) : undefined;
   const after = await client.volumes.xml(volume);

@@ -1,4 +1,4 @@
-import type { MarkedVolume } from '../../core/mark.ts';
+import { isSameDisk } from '../../core/mark.ts';
 import type { ReclaimStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import type { StepContext } from './context.ts';
@@ -12,9 +12,7 @@ import { describeVolume, findVolume } from './volumes.ts';
 export async function reclaim(context: StepContext, step: ReclaimStep): Promise<void> {
   const { client } = context;
   const owned = await requireOwned(context, step, ['ready', 'tombstone']);
-  const isIt = ({ target, pool, name }: MarkedVolume) =>
-    target === step.volume.target && pool === step.volume.pool && name === step.volume.name;
-  const kept = owned.mark.volumes.find(isIt);
+  const kept = owned.mark.volumes.find((volume) => isSameDisk(volume, step.volume));
   if (kept === undefined) return;
   if (kept.retained === undefined || kept.retained.purgeAfter !== step.volume.retained?.purgeAfter)
     throw refusal(step, 'it is no longer kept for deletion');
