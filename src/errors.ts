@@ -38,6 +38,7 @@ export const ERRORS = {
   E_SECRET: { reaction: 'retry', summary: 'A secret that a manifest refers to cannot be had.' },
   E_GUEST: { reaction: 'retry', summary: 'A guest did not take its host name.' },
   E_SNAPSHOT: { reaction: 'retry', summary: 'A snapshot cannot be taken, merged or reverted to now.' },
+  E_MOVE: { reaction: 'retry', summary: 'A VM cannot be moved to another host now.' },
   E_DNSMASQ: { reaction: 'retry', summary: 'dnsmasq cannot be found, read, written for or signalled.' },
   E_TIMEOUT: { reaction: 'retry', summary: 'Something took longer than its limit.' },
 } as const satisfies Record<string, { reaction: Reaction; summary: string }>;

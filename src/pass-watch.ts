@@ -1,5 +1,6 @@
 import type { ObservedState } from './core/observed.ts';
 import type { Report } from './core/report.ts';
+import type { Step } from './core/step.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { OnProgress, ProgressEvent } from './reconcile/progress.ts';
 import type { Deps } from './reconcile/reconcile.ts';
@@ -13,6 +14,8 @@ export interface Seen {
   readonly cluster?: string;
   /** When the pass that runs now began, by `performance.now()`. */
   readonly passBegan?: number;
+  /** Steps that are being made now, with what was last said of each. */
+  readonly work?: ReadonlyMap<Step, string>;
 }
 
 /** Watches the passes: counts them for Prometheus, and keeps what the status shows. */
@@ -60,7 +63,11 @@ export function createPassWatch(metrics: Metrics): PassWatch {
   };
 }
 
-function learntFrom(event: ProgressEvent, { lastReport }: Seen): Seen {
+function learntFrom(event: ProgressEvent, { lastReport, work = new Map() }: Seen): Seen {
+  if (event.kind === 'step-begun') return { work: new Map(work).set(event.step, '') };
+  if (event.kind === 'step-progress') return { work: new Map(work).set(event.step, event.message) };
+  if (event.kind === 'step-ended')
+    return { work: new Map([...work].filter(([step]) => step !== event.step)) };
   if (event.kind === 'planned') return { inForce: event.revision.sha, cluster: event.cluster };
   if (event.kind === 'recorded' && !followsRefusal(lastReport, event.report))
     return { lastReport: event.report };

@@ -49,8 +49,8 @@ export interface Hosts {
   /** Asks every host, in parallel. Never throws for one host: it becomes Unknown. */
   observe(question: Question, signal: AbortSignal): Promise<ObservedState>;
   /**
-   * Makes one change and checks that it is there. Safe to repeat. Once begun it is finished, but for a wait for a guest:
-   * that ends with `WaitCutShort` once `superseded` is aborted.
+   * Makes one change and checks that it is there. Safe to repeat. Once begun it is finished, but for a wait for a guest and
+   * a copy from host to host: those end with `WaitCutShort` once `superseded` is aborted.
    */
   apply(step: Step, onProgress: (message: string) => void, superseded?: AbortSignal): Promise<void>;
 }

@@ -168,6 +168,7 @@ function viewStatus(
     nextPassAt,
     lastError,
     failingSince,
+    work,
   }: Seen & ControllerState,
 ): StatusView {
   return statusView({
@@ -183,5 +184,6 @@ function viewStatus(
     problem: failingSince && { message: errorMessage(lastError), since: failingSince },
     lastReport,
     hosts: observed,
+    work,
   });
 }

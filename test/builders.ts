@@ -94,7 +94,7 @@ export function desiredState(
     cluster: CLUSTER,
     vms: new Map(vms.map((vm) => [vm.name, vm])),
     hosts: new Map(all.map((host) => [host.name, host])),
-    policy: { maxRemovals: 5, tombstoneDays: 7, nPlusOne: 'ignore', ...policy },
+    policy: { maxRemovals: 5, tombstoneDays: 7, nPlusOne: 'ignore', migration: { maxPerHost: 1 }, ...policy },
   };
 }
 

@@ -69,6 +69,8 @@ function printStatus(view: StatusView): void {
   if (notesPending > 0) print(colors.yellow(`notes that are not on the remote yet: ${notesPending}`));
   if (problem !== undefined) print(colors.red(`passes fail since ${problem.since}: ${problem.message}`));
   if (lastReport !== undefined) print(`\n${reportText(lastReport)}`);
+  for (const { host, kind, subject, progress = '' } of view.work ?? [])
+    print(`now: ${kind} ${subject} on ${host}${progress && `, ${progress}`}`);
   for (const host of hosts) print(`\n${hostText(host)}`);
 }
 
@@ -112,11 +114,18 @@ function keptRow({ name, target, purgeAfter }: NonNullable<VmView['keptVolumes']
   return [`    ${name}`, target, 'detached', `kept until ${purgeAfter.slice(0, 10)}`];
 }
 
+/** `migrating to kvm-b` */
+function stateText({ state, movesTo, movesFrom }: VmView): string {
+  if (movesFrom !== undefined) return `${state} from ${movesFrom}`;
+  if (movesTo === undefined) return state ?? '';
+  return state === 'tombstone' ? `moved to ${movesTo}` : `${state} to ${movesTo}`;
+}
+
 function vmRow(vm: VmView): string[] {
   return [
     `  ${vm.name}`,
     vm.power === 'running' ? colors.green(vm.power) : `${vm.power}${vm.managedSave ? ', memory saved' : ''}`,
-    vm.markError ?? (vm.ours ? (vm.state ?? '') : colors.dim('not ours')),
+    vm.markError ?? (vm.ours ? stateText(vm) : colors.dim('not ours')),
     vm.purgeAfter === undefined ? '' : `purged after ${vm.purgeAfter.slice(0, 10)}`,
     vm.pendingRestart === undefined ? '' : colors.yellow(`pending restart: ${vm.pendingRestart}`),
   ];

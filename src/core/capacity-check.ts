@@ -31,12 +31,12 @@ export function findShortages(capacity: readonly HostCapacity[]): Shortage[] {
 
 /** New VMs on hosts that take none. */
 export function drainedShortages({ steps }: Plan, desired: DesiredState): Shortage[] {
-  return steps
-    .filter(({ kind, host }) => kind === 'create' && desired.hosts.get(host)?.state === 'drained')
-    .map((step) => ({
-      host: step.host,
-      message: `host ${step.host} is drained (cluster.yaml), and ${subjectOf(step)} would be new there: put it under another host`,
-    }));
+  return steps.flatMap((step) => {
+    const host = step.kind === 'create' ? step.host : step.kind === 'depart' ? step.to.host : undefined;
+    if (host === undefined || desired.hosts.get(host)?.state !== 'drained') return [];
+    const message = `host ${host} is drained (cluster.yaml), and ${subjectOf(step)} would be new there: put it under another host`;
+    return [{ host, message }];
+  });
 }
 
 /** Shortages as mistakes of the commit, each at the first new or growing VM of that host. */
@@ -51,7 +51,7 @@ export function shortageIssues(
   });
 }
 
-const ARRIVING: readonly StepKind[] = ['create', 'restore'];
+const ARRIVING: readonly StepKind[] = ['create', 'restore', 'receive'];
 /** What makes a VM that is there larger: it waits, and the VM is started all the same. */
 const GROWING: readonly StepKind[] = ['attach', 'grow'];
 
@@ -64,9 +64,13 @@ export function holdForCapacity(plan: Plan, shortages: readonly Shortage[]): Pla
   const arriving = plan.steps.filter(({ host, kind }) => full.has(host) && ARRIVING.includes(kind));
   const newcomers = new Set(arriving.map(laneOf));
   const isHeld = (step: Step) =>
-    newcomers.has(laneOf(step)) || (full.has(step.host) && GROWING.includes(step.kind));
+    newcomers.has(laneOf(step)) ||
+    (step.kind === 'depart' && full.has(step.to.host)) ||
+    (full.has(step.host) && GROWING.includes(step.kind));
   return withhold(plan, (step) =>
-    isHeld(step) ? { because: 'capacity', reason: full.get(step.host) ?? '' } : undefined,
+    isHeld(step)
+      ? { because: 'capacity', reason: full.get(step.kind === 'depart' ? step.to.host : step.host) ?? '' }
+      : undefined,
   );
 }
 

@@ -4,7 +4,7 @@ import { bootDiskBytes, comingImageBytes, unknownImages } from './image-room.ts'
 import type { KnownHost, ObservedDisk, ObservedPool, ObservedState, ObservedVm } from './observed.ts';
 import { volumeKey } from './observed.ts';
 import { diskSizes, keptVolume } from './shrink.ts';
-import type { Plan, StepKind } from './step.ts';
+import type { MovedVolume, Plan, StepKind } from './step.ts';
 
 const GIB = 1024 ** 3;
 
@@ -46,15 +46,20 @@ interface Load {
  */
 export function measureCapacity(desired: DesiredState, observed: ObservedState, plan: Plan): HostCapacity[] {
   const byHost = groupByHost(desired);
-  const leaving = uuidsOf(plan, ['remove', 'purge']);
+  const leaving = uuidsOf(plan, ['remove', 'purge', 'depart']);
   const joining = uuidsOf(plan, ['adopt']);
+  const arriving = new Map(
+    plan.steps.flatMap((step) =>
+      step.kind === 'receive' ? [[`${step.host}/${step.uuid}`, step.volumes] as const] : [],
+    ),
+  );
   return [...observed.hosts.values()].flatMap((host) => {
     const policy = desired.hosts.get(host.name);
     if (host.kind === 'unknown' || policy === undefined) return [];
     const wanted = byHost.get(host.name) ?? [];
     const there = new Map(host.vms.map((vm) => [vm.name, vm]));
-    const arriving = wanted.filter(isArriving(there));
-    return measureHost(host, policy, { desired, wanted, there, arriving, leaving, joining });
+    const missing = wanted.filter(isMissing(there));
+    return measureHost(host, policy, { desired, wanted, there, missing, arriving, leaving, joining });
   });
 }
 
@@ -70,11 +75,13 @@ interface Wanted {
   readonly wanted: readonly DesiredVm[];
   /** What the host has, by name. */
   readonly there: ReadonlyMap<string, ObservedVm>;
-  /** Of `wanted`, what is to be made. */
-  readonly arriving: readonly NewVm[];
+  /** Of `wanted`, what the host has yet to get. */
+  readonly missing: readonly NewVm[];
   /** `HOST/UUID` of what the plan takes away, and of what it adopts. */
   readonly leaving: ReadonlySet<string>;
   readonly joining: ReadonlySet<string>;
+  /** What comes along with VMs that move to a host, by `HOST/UUID`. */
+  readonly arriving: ReadonlyMap<string, readonly MovedVolume[]>;
 }
 
 function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): HostCapacity {
@@ -116,13 +123,13 @@ function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): Host
     pools: [...host.pools.values()]
       .filter(({ active }) => active)
       .map((pool) => measurePool(pool, host, policy, context)),
-    unknown: [...unknownPools(host, context), ...unknownImages(context.arriving, host)],
+    unknown: [...unknownPools(host, context), ...unknownImages(context.missing, host)],
     strangers: strangers.map(({ name }) => name),
   };
 }
 
-/** VMs that are to be made: not there, or an earlier try was cut short. */
-function isArriving(there: Wanted['there']): (vm: DesiredVm) => vm is NewVm {
+/** VMs that are not there, or of which an earlier try was cut short. */
+function isMissing(there: Wanted['there']): (vm: DesiredVm) => vm is NewVm {
   return (vm): vm is NewVm => {
     const found = there.get(vm.name);
     return canBeMade(vm) && (found === undefined || found.mark?.state === 'building');
@@ -168,15 +175,17 @@ function measurePool(
 type Folder = Pick<ObservedPool, 'name' | 'path'>;
 
 /** What comes into a pool beyond what is there: disks that are made or grow, and the images for them, each once. */
-function addedTo(pool: Folder, host: KnownHost, { wanted, there, arriving }: Wanted): number {
+function addedTo(pool: Folder, host: KnownHost, { wanted, there, missing, arriving }: Wanted): number {
   const disks = wanted.reduce((sum, vm) => {
     const found = there.get(vm.name);
+    const volumes = arriving.get(`${host.name}/${vm.uuid}`);
+    if (volumes !== undefined) return sum + arrivingBytes(pool, volumes, { found, host });
     if (found !== undefined && found.mark?.state !== 'building') return sum + growthIn(pool, vm, found, host);
     // What an earlier try made of it is counted already.
     const made = (found?.disks ?? []).filter(isIn(pool)).reduce((bytes, disk) => bytes + wholeSize(disk), 0);
     return sum + Math.max(0, volumeBytes(pool.name, vm, host) - made);
   }, 0);
-  return disks + comingImageBytes(pool.name, arriving, host);
+  return disks + comingImageBytes(pool.name, missing, host);
 }
 
 function isIn({ path }: Folder): (disk: ObservedDisk) => boolean {
@@ -185,18 +194,36 @@ function isIn({ path }: Folder): (disk: ObservedDisk) => boolean {
 
 /** Pools that something is to come into, and whose room shows only once they are set up or started. */
 function unknownPools(host: KnownHost, context: Wanted): string[] {
-  const { arriving } = context;
+  const { missing } = context;
   const attached = context.wanted.flatMap(({ dataDisks }) => dataDisks);
-  const pools = [...arriving.flatMap(({ bootDisk }) => [bootDisk, bootDisk.image]), ...attached];
+  const pools = [...missing.flatMap(({ bootDisk }) => [bootDisk, bootDisk.image]), ...attached];
   return [...new Set(pools.map(({ pool }) => pool))].toSorted().flatMap((name) => {
     const pool = host.pools.get(name);
     if (pool?.active === true) return [];
     const bytes = addedTo(pool ?? { name }, host, context);
-    const isNew = arriving.some(({ bootDisk }) => [bootDisk.pool, bootDisk.image.pool].includes(name));
+    const isNew = missing.some(({ bootDisk }) => [bootDisk.pool, bootDisk.image.pool].includes(name));
     if (bytes === 0 && !isNew) return [];
     const state = pool === undefined ? 'is not there yet' : 'is not active';
     return [`pool ${name} ${state}: its room is not known, and git wants ${formatBytes(bytes)} of it`];
   });
+}
+
+/** What the disks of a VM that moves here will take, beyond what an earlier try, or an earlier move, has left of them. */
+function arrivingBytes(
+  pool: Folder,
+  volumes: readonly MovedVolume[],
+  { found, host }: { readonly found: ObservedVm | undefined; readonly host: KnownHost },
+): number {
+  const claimed = (found?.mark?.volumes ?? []).filter((volume) => volume.pool === pool.name);
+  const there = claimed.reduce((sum, volume) => {
+    const disk = found?.disks.find(({ target }) => target === volume.target);
+    const alone = host.volumes.get(volumeKey(volume))?.allocation ?? 0;
+    return sum + (disk === undefined ? alone : wholeSize(disk));
+  }, 0);
+  const coming = volumes
+    .filter(({ to, isShared }) => to.pool === pool.name && !isShared)
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+  return Math.max(0, coming - there);
 }
 
 /** What the disks of a VM that is there would take beyond what is counted of them. */

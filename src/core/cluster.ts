@@ -197,6 +197,22 @@ const policySchema = z
   )
   .describe('Guards on what a commit may do.');
 
+const migrationSchema = z
+  .strictObject(
+    {
+      maxPerHost: field
+        .wholeNumber(1, 64)
+        .optional()
+        .describe('VMs whose disks are copied from or to one host at once. Absent: 1.'),
+      bandwidthMiBs: field
+        .wholeNumber(1, 100_000)
+        .optional()
+        .describe('MiB per second that the copy of one VM may take. Absent: as fast as it goes.'),
+    },
+    'an object with maxPerHost and bandwidthMiBs',
+  )
+  .describe('How VMs are moved that git has under another host.');
+
 /** cluster.yaml. */
 export const clusterSchema = z
   .strictObject(
@@ -227,6 +243,7 @@ export const clusterSchema = z
         .optional()
         .describe('Networks, ranges and single addresses that VMs may have. Absent: any.'),
       policy: policySchema.optional(),
+      migration: migrationSchema.optional(),
     },
     'an object with "cluster"',
   )

@@ -19,6 +19,15 @@ export interface Policy {
   readonly nPlusOne: 'ignore' | 'warn' | 'error';
   /** Days for which a removed VM and its disks are kept. */
   readonly tombstoneDays: number;
+  /** How disks are copied from host to host. */
+  readonly migration: MigrationPolicy;
+}
+
+export interface MigrationPolicy {
+  /** Copies from or to one host at once. */
+  readonly maxPerHost: number;
+  /** MiB per second of each copy; absent: as fast as it goes. */
+  readonly bandwidthMiBs?: number;
 }
 
 /** What cluster.yaml says of one host. */

@@ -5,6 +5,7 @@ import { readMark } from './mark-xml.ts';
 import type { ObservedDisk, ObservedNic } from './observed.ts';
 import type { SnapshotRequest } from './snapshot.ts';
 import { readRequest } from './snapshot-xml.ts';
+import { readTies } from './ties.ts';
 import { attribute, elementAt, elementsAt, parseXml, textAt } from './xml.ts';
 
 /** What we read of a domain's definition. */
@@ -22,6 +23,13 @@ export interface DomainDefinition {
   readonly nics: readonly ObservedNic[];
   /** Disks proper: no CD-ROM, no floppy. */
   readonly disks: readonly DefinedDisk[];
+  /** `kvm`, or `qemu`: emulated. */
+  readonly type?: string;
+  /** As libvirt names it: `pc-q35-7.2`. */
+  readonly machine?: string;
+  readonly arch?: string;
+  /** What keeps it on its host, each in words; absent: nothing. */
+  readonly ties?: readonly string[];
   readonly mark?: Mark;
   readonly markError?: string;
   readonly hasCopiedMark?: true;
@@ -50,6 +58,7 @@ export function parseDomain(xml: string): DomainDefinition {
     macs: elementsAt(domain, 'devices', 'interface', 'mac').flatMap((mac) => attribute(mac, 'address') ?? []),
     nics: elementsAt(domain, 'devices', 'interface').map(readNic),
     disks: elementsAt(domain, 'devices', 'disk').filter(isDisk).map(readDisk),
+    ...readMachine(domain),
     ...readOurMark(domain, uuid),
     ...(request !== undefined && { request }),
   };
@@ -61,6 +70,18 @@ export function agentIsConnected(xml: string): boolean {
     (target) =>
       attribute(target, 'name') === 'org.qemu.guest_agent.0' && attribute(target, 'state') === 'connected',
   );
+}
+
+function readMachine(domain: Element): Pick<DomainDefinition, 'type' | 'machine' | 'arch' | 'ties'> {
+  const os = elementAt(domain, 'os', 'type');
+  const [type, machine, arch] = [attribute(domain, 'type'), attribute(os, 'machine'), attribute(os, 'arch')];
+  const ties = readTies(domain);
+  return {
+    ...(type !== undefined && { type }),
+    ...(machine !== undefined && { machine }),
+    ...(arch !== undefined && { arch }),
+    ...(ties.length > 0 && { ties }),
+  };
 }
 
 function textsOf(domain: Element): { title?: string; description?: string } {

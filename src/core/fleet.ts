@@ -1,4 +1,4 @@
-import type { Mark } from './mark.ts';
+import { isLeftBehind, type Mark } from './mark.ts';
 import type { KnownHost, ObservedState, ObservedVm, UnknownHost } from './observed.ts';
 
 /** A VM that carries our cluster's mark. */
@@ -25,8 +25,8 @@ export interface Fleet {
   copiesOf(vm: Identity): readonly OwnedVm[];
   /** VMs with that name on that host, or with that uuid on any, that have no mark of ours that can be read. */
   strangersLike(vm: Identity & { readonly host: string }): readonly PlacedVm[];
-  /** A host that does not answer now and had a VM of ours with that name when it last did. */
-  lastSeenOn(name: string): UnknownHost | undefined;
+  /** A host, other than `except`, that does not answer now and had a VM of ours with that name when it last did. */
+  lastSeenOn(name: string, except?: string): UnknownHost | undefined;
   /** A host that never answered, as far as we remember: any VM may be there. */
   readonly neverSeen?: UnknownHost | undefined;
   /** VMs, ours or not, that have this file as a disk. */
@@ -53,7 +53,11 @@ export function arrangeFleet(cluster: string, observed: ObservedState): Fleet {
   const others = indexBy(strangers, ({ host, vm }) => [`${host}/${vm.name}`, vm.uuid]);
   const seen = indexBy(unknown, ({ lastSeen }) => lastSeen ?? []);
   // Most passes create and purge nothing.
-  const users = once(() => indexBy(vms, ({ vm }) => vm.disks.flatMap(({ file }) => file ?? [])));
+  const users = once(() => {
+    // What a move left behind is a copy: its files are others, though of the same name.
+    const live = vms.filter(({ vm: { mark } }) => mark === undefined || !isLeftBehind(mark));
+    return indexBy(live, ({ vm }) => vm.disks.flatMap(({ file }) => file ?? []));
+  });
   return {
     known: new Map(known.map((host) => [host.name, host])),
     unknown: new Map(unknown.map((host) => [host.name, host])),
@@ -62,7 +66,7 @@ export function arrangeFleet(cluster: string, observed: ObservedState): Fleet {
     copiesOf: ({ name, uuid }) => either(copies, name, uuid),
     strangersLike: ({ host, name, uuid }) => either(others, `${host}/${name}`, uuid),
     neverSeen: unknown.find(({ lastSeen }) => lastSeen === undefined),
-    lastSeenOn: (name) => seen.get(name)?.[0],
+    lastSeenOn: (name, except) => seen.get(name)?.find((host) => host.name !== except),
     usersOf: (file) => users().get(file) ?? [],
   };
 }

@@ -6,6 +6,7 @@ import {
   type Mark,
   type MarkedVolume,
   type MarkState,
+  type Passage,
   type Removal,
   type Retention,
 } from './mark.ts';
@@ -57,9 +58,15 @@ function render(mark: Mark, prefix: string, namespace: string): string {
             'purge-after': mark.removed.purgeAfter,
             commit: mark.removed.commit,
             complete: mark.removed.complete ? 'yes' : 'no',
+            ...(mark.removed.movedTo !== undefined && { 'moved-to': mark.removed.movedTo }),
           })}/>`,
         ];
-  return `<${prefix}vm${namespace}${attributes}>${[...volumes, ...snapshots, ...removed].join('')}</${prefix}vm>`;
+  const ways = (['from', 'to'] as const).flatMap((way) => {
+    const passage = mark[way];
+    return passage === undefined ? [] : [`<${prefix}${way}${attributeList({ ...passage })}/>`];
+  });
+  const inner = [...volumes, ...snapshots, ...removed, ...ways].join('');
+  return `<${prefix}vm${namespace}${attributes}>${inner}</${prefix}vm>`;
 }
 
 function retention(retained: Retention | undefined): Record<string, string> {
@@ -84,6 +91,8 @@ export function readMark(element: Element): Mark {
   const snapshots = elementsAt(element, 'snapshot');
   if ((state === 'tombstone') !== (removed !== undefined))
     throw new Error(`our mark has the state ${state} and ${removed ? 'a' : 'no'} removal`);
+  const passages = { ...readPassage(element, 'from'), ...readPassage(element, 'to') };
+  requireWay(state, passages);
   return {
     cluster: required(element, 'cluster'),
     uuid: required(element, 'uuid'),
@@ -100,7 +109,28 @@ export function readMark(element: Element): Mark {
     ...(guestName !== undefined && { guestName }),
     ...(snapshots.length > 0 && { snapshots: snapshots.map(readSnapshot) }),
     ...(removed === undefined ? {} : { removed: readRemoval(removed) }),
+    ...passages,
   };
+}
+
+function readPassage(element: Element, way: 'from' | 'to'): Pick<Mark, 'from' | 'to'> {
+  const found = elementAt(element, way);
+  if (found === undefined) return {};
+  const stamp = attribute(found, 'stamp');
+  const passage: Passage = {
+    host: required(found, 'host'),
+    at: required(found, 'at'),
+    commit: required(found, 'commit'),
+    ...(stamp !== undefined && { stamp }),
+  };
+  return { [way]: passage };
+}
+
+function requireWay(state: MarkState, { from, to }: Pick<Mark, 'from' | 'to'>): void {
+  if ((state === 'migrating') !== (to !== undefined))
+    throw new Error(`our mark has the state ${state} and ${to ? 'a' : 'no'} host that it goes to`);
+  if (state === 'arriving' && from === undefined)
+    throw new Error('our mark has the state arriving and no host that it comes from');
 }
 
 function readForce(element: Element): Pick<Mark, 'force'> {
@@ -163,11 +193,13 @@ function readPurgeDate(element: Element): string {
 }
 
 function readRemoval(element: Element): Removal {
+  const movedTo = attribute(element, 'moved-to');
   return {
     at: required(element, 'at'),
     purgeAfter: readPurgeDate(element),
     commit: required(element, 'commit'),
     complete: readYesNo(element, 'complete'),
+    ...(movedTo !== undefined && { movedTo }),
   };
 }
 
@@ -184,5 +216,5 @@ function readYesNo(element: Element, name: string): boolean {
 }
 
 function isMarkState(state: string): state is MarkState {
-  return ['building', 'ready', 'tombstone'].includes(state);
+  return ['building', 'ready', 'migrating', 'arriving', 'tombstone'].includes(state);
 }

@@ -10,9 +10,11 @@ export const MARK_PREFIX = 'kg';
 /**
  *   building   claimed; its disks are not all there, and it has never been started by us
  *   ready      complete
- *   tombstone  gone from git; kept, shut off, until `removed.purgeAfter`
+ *   migrating  shut off, and on its way to another host: never started again unless it is called back
+ *   arriving   claimed on the host that it moves to; it has no disks yet, and cannot run
+ *   tombstone  gone from git; or moved away; kept, shut off, until `removed.purgeAfter`
  */
-export type MarkState = 'building' | 'ready' | 'tombstone';
+export type MarkState = 'building' | 'ready' | 'migrating' | 'arriving' | 'tombstone';
 
 /** Its creation was never finished; removed in between, it is so still. */
 export function isIncomplete({ state, removed }: Mark): boolean {
@@ -47,6 +49,27 @@ export interface Mark {
   /** Of its disks, oldest first; their overlays are ours to delete too. Absent: none. */
   readonly snapshots?: readonly Snapshot[];
   readonly removed?: Removal;
+  /** Of one that is migrating: where it goes. */
+  readonly to?: Passage;
+  /** Of one that is arriving: where it comes from. Kept once it is ready. */
+  readonly from?: Passage;
+}
+
+/** One way of a move from host to host. */
+export interface Passage {
+  /** The other host. */
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** The commit that moves it. */
+  readonly commit: string;
+  /** While it is arriving: what the source's files looked like when their copy was begun. */
+  readonly stamp?: string;
+}
+
+/** A copy that was left behind by a move: it is out of date, and never started again. */
+export function isLeftBehind({ removed }: Mark): boolean {
+  return removed?.movedTo !== undefined;
 }
 
 export interface VolumeRef {
@@ -87,4 +110,6 @@ export interface Removal {
   readonly commit: string;
   /** False: it was still `building`; coming back, its creation goes on. */
   readonly complete: boolean;
+  /** The host to which it has moved: this copy is out of date. */
+  readonly movedTo?: string;
 }

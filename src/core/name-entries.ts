@@ -41,7 +41,9 @@ function keptEntries(desired: DesiredState, { fleet, plan, present }: MacContext
   const leaving = new Set(plan.steps.flatMap((step) => (step.kind === 'remove' ? [step.vm] : [])));
   const staying = new Map(
     fleet.owned
-      .filter(({ vm, mark }) => mark.state !== 'tombstone' && !leaving.has(vm.name))
+      .filter(
+        ({ vm, mark }) => mark.state !== 'tombstone' && mark.state !== 'arriving' && !leaving.has(vm.name),
+      )
       .map(({ vm, host }) => [vm.name, host]),
   );
   return [...present.values()].flatMap((entry): KeptEntry[] => {

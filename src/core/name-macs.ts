@@ -78,7 +78,8 @@ function rewiredMac(step: Step): [string, string][] {
 }
 
 function copyOf(vm: DesiredVm, fleet: Fleet): ObservedVm | undefined {
-  const copies = fleet.copiesOf(vm);
+  // One that is arriving has no card yet.
+  const copies = fleet.copiesOf(vm).filter(({ mark }) => mark.state !== 'arriving');
   return (copies.find(({ host }) => host === vm.host) ?? copies.find(isActive) ?? copies[0])?.vm;
 }
 

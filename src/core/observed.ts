@@ -30,6 +30,8 @@ export interface KnownHost {
   readonly virtType: 'kvm' | 'qemu';
   /** As libvirt names it: `x86_64`, `aarch64`. */
   readonly arch: string;
+  /** Machine types that its emulator has; absent: not known. */
+  readonly machines?: ReadonlySet<string>;
   readonly pools: ReadonlyMap<string, ObservedPool>;
   /** The volumes that were asked for, and those of our marks that are no VM's disk now, where they are there; by `volumeKey`. */
   readonly volumes: ReadonlyMap<string, ObservedVolume>;
@@ -108,6 +110,13 @@ export interface ObservedVm {
   readonly disks: readonly ObservedDisk[];
   /** What it has while it runs; absent while it does not, or is not ours. */
   readonly liveDevices?: LiveDevices;
+  /** `kvm`, or `qemu`: emulated. */
+  readonly type?: string;
+  /** As libvirt names it: `pc-q35-7.2`. */
+  readonly machine?: string;
+  readonly arch?: string;
+  /** What keeps it on its host, each in words; absent: nothing. */
+  readonly ties?: readonly string[];
   /** Present: ours, or that of another cluster's operator; see `mark.cluster`. */
   readonly mark?: Mark;
   /** Set when there is an element of ours that cannot be read: never touched. */

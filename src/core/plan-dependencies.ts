@@ -2,6 +2,7 @@ import type { DesiredState, DesiredVm } from './desired.ts';
 import type { Fleet } from './fleet.ts';
 import type { ObservedVm } from './observed.ts';
 import {
+  type DepartStep,
   type Plan,
   type RemoveStep,
   type RestartStep,
@@ -13,7 +14,7 @@ import {
 import { withhold } from './withhold.ts';
 
 type StartLike = StartStep | RestartStep;
-type StopLike = StopStep | RemoveStep;
+type StopLike = StopStep | RemoveStep | DepartStep;
 
 /**
  * Puts starts after those of what a VM depends on, and stops before. A start whose dependency is to run, does not, and is
@@ -109,7 +110,7 @@ function isStart(step: Step): step is StartLike {
 }
 
 function isStop(step: Step): step is StopLike {
-  return step.kind === 'stop' || step.kind === 'remove';
+  return step.kind === 'stop' || step.kind === 'remove' || step.kind === 'depart';
 }
 
 function byVm<S extends StartLike | StopLike>(steps: readonly S[]): Map<string, S[]> {

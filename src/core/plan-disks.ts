@@ -184,7 +184,11 @@ function otherUser(
 ): string | undefined {
   const path = host.pools.get(pool)?.path;
   const user =
-    path === undefined ? undefined : fleet.usersOf(`${path}/${name}`).find(({ vm }) => vm !== found);
+    path === undefined
+      ? undefined
+      : fleet
+          .usersOf(`${path}/${name}`)
+          .find((other) => other.host !== host.name || other.vm.uuid !== found.uuid);
   return user && `${path}/${name} is a disk of ${user.vm.name} on ${user.host} too: detach it there`;
 }
 

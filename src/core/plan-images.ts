@@ -16,8 +16,8 @@ export function withImages(
   const pools = steps.filter((step) => step.kind === 'pool');
   const brought = new Map<string, ImageStep>();
   for (const step of steps) {
-    if (step.kind !== 'create' || !needsImage(step, known.get(step.host))) continue;
-    const { image } = step.spec.bootDisk;
+    const image = imageToBring(step, known.get(step.host));
+    if (image === undefined) continue;
     const next = imageStep(step.host, image, pools);
     if (brought.has(stepId(next))) continue;
     const first = [...brought.values()].find((other) => isSameStore(other, next, desired));
@@ -29,6 +29,13 @@ export function withImages(
   if (brought.size === 0) return steps;
   const others = steps.filter((step) => step.kind !== 'pool');
   return [...pools, ...brought.values(), ...others.map((step) => afterImage(step, brought))];
+}
+
+/** A VM that moves has to find on its new host what it is an overlay of. */
+function imageToBring(step: Step, host: KnownHost | undefined): Image | undefined {
+  if (step.kind === 'create') return needsImage(step, host) ? step.spec.bootDisk.image : undefined;
+  const image = step.kind === 'receive' ? step.image : undefined;
+  return image === undefined || image.content === undefined || isChecked(image, host) ? undefined : image;
 }
 
 /** An earlier try may have made the boot disk already. */
@@ -51,10 +58,19 @@ function imageStep(host: string, image: Image, pools: readonly PoolStep[]): Imag
   return { kind: 'image', host, image, reason, ...(first.length > 0 && { after: first }) };
 }
 
+/** Nothing is made before its image is there, nor sent off to a host that has none. */
 function afterImage(step: Step, brought: ReadonlyMap<string, ImageStep>): Step {
-  if (step.kind !== 'create') return step;
-  const id = `image ${step.host}/image ${(step satisfies CreateStep).spec.bootDisk.image.name}`;
+  const need = imageNeeded(step);
+  if (need === undefined) return step;
+  const id = `image ${need.host}/image ${need.image.name}`;
   return brought.has(id) ? { ...step, after: [...(step.after ?? []), id] } : step;
+}
+
+function imageNeeded(step: Step): { readonly host: string; readonly image: Image } | undefined {
+  if (step.kind === 'create') return { host: step.host, image: step.spec.bootDisk.image };
+  if (step.kind !== 'receive' && step.kind !== 'depart') return undefined;
+  const host = step.kind === 'receive' ? step.host : step.to.host;
+  return step.image && { host, image: step.image };
 }
 
 /** Both hosts mount the same folder of the same file server for the pool. */

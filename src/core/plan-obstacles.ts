@@ -2,15 +2,14 @@ import type { DesiredVm } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm, type PlacedVm } from './fleet.ts';
 import { isIncomplete, type Mark } from './mark.ts';
 import type { ObservedVm } from './observed.ts';
-import { mergeFirst } from './snapshot.ts';
 import type { Held } from './step.ts';
 
 /** Why nothing is done for a VM that is in git, and what would have been done. */
 export type Problem = Pick<Held, 'because' | 'kind' | 'reason'>;
 
 /** Unknown is not absent: why a copy may run on a host that does not answer. */
-export function hiddenCopy(vm: DesiredVm, fleet: Fleet): string | undefined {
-  const host = fleet.lastSeenOn(vm.name) ?? fleet.neverSeen;
+export function hiddenCopy(vm: DesiredVm, fleet: Fleet, except?: string): string | undefined {
+  const host = fleet.lastSeenOn(vm.name, except) ?? fleet.neverSeen;
   if (host === undefined) return undefined;
   const seen =
     host.lastSeen === undefined ? 'never answered this operator' : 'had this VM when it last answered';
@@ -24,13 +23,15 @@ export function hiddenCopy(vm: DesiredVm, fleet: Fleet): string | undefined {
 export function hiddenRival(
   vm: DesiredVm,
   found: ObservedVm,
-  { state }: Mark,
+  { state, from }: Mark,
   fleet: Fleet,
 ): Problem | undefined {
   const isStart = state === 'ready';
-  if (isStart && (vm.power !== 'on' || found.power !== 'shutoff' || !fleet.lastSeenOn(vm.name)))
+  // What it left behind there is on its way out, and does not start.
+  const left = isStart ? from?.host : undefined;
+  if (isStart && (vm.power !== 'on' || found.power !== 'shutoff' || !fleet.lastSeenOn(vm.name, left)))
     return undefined;
-  const reason = hiddenCopy(vm, fleet);
+  const reason = hiddenCopy(vm, fleet, left);
   const kind = isStart ? 'start' : state === 'building' ? 'create' : 'restore';
   return reason === undefined ? undefined : { because: 'unknown', kind, reason };
 }
@@ -40,9 +41,9 @@ export function rivalProblem(vm: DesiredVm, here: OwnedVm | undefined, rival: Ow
   const { host } = rival;
   if (!isActive(rival)) {
     return {
-      because: 'change',
-      kind: 'move',
-      reason: `it was removed from ${host}, which still has its disks: put it back under ${host}, or purge it there`,
+      because: 'conflict',
+      kind: 'restore',
+      reason: `more than one host has its disks, as it was removed there: purge all but one of them`,
     };
   }
   if (rival.mark.state === 'tombstone') {
@@ -62,16 +63,10 @@ export function rivalProblem(vm: DesiredVm, here: OwnedVm | undefined, rival: Ow
     };
   }
   return {
-    because: 'change',
+    because: 'conflict',
     kind: 'move',
-    reason: `it is on ${host}, and this version does not move VMs: put its lines back under ${host}${snapshotsInTheWay(rival.mark)}`,
+    reason: `it is on ${host}, and there is another copy that is ours: nothing is moved until one of them is gone`,
   };
-}
-
-/** A chain of files does not move: each of them would have to be there. */
-function snapshotsInTheWay(mark: Mark): string {
-  const merge = mergeFirst(mark);
-  return merge === undefined ? '' : `. To move it by hand, ${merge}`;
 }
 
 /** Something that is not ours has its name or its uuid. */

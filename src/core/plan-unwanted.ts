@@ -1,9 +1,12 @@
 import type { DesiredState } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
+import { isLeftBehind } from './mark.ts';
+import { hasGone } from './move-copies.ts';
+import { abandonment, retirement } from './move-steps.ts';
 import type { PlanContext } from './plan.ts';
 import { planSnapshots } from './plan-snapshots.ts';
 import { volumesFromTheTop } from './snapshot.ts';
-import type { Held, Step, Verdict, VmStep } from './step.ts';
+import { type Held, type RemoveStep, type Step, stepId, type Verdict, type VmStep } from './step.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -40,9 +43,54 @@ function verdict(owned: OwnedVm, tombstoneDays: number, context: UnwantedContext
     case 'ready':
       if (!owned.vm.persistent) return hold(owned, 'remove', 'its definition is gone and it only runs on');
       return removeSettled(owned, removal(owned, tombstoneDays, context), context);
+    case 'migrating':
+      return endMove(owned, tombstoneDays, context);
+    case 'arriving':
+      return withdraw(owned, context.fleet);
     case 'tombstone':
       return purgeWhenDue(owned, context);
   }
+}
+
+/** It is removed where it is: on the host that it has reached, or on the one that it has not left for good. */
+function endMove(owned: OwnedVm, tombstoneDays: number, context: UnwantedContext): Verdict {
+  const { fleet } = context;
+  const to = owned.mark.to?.host ?? '';
+  if (fleet.unknown.has(to))
+    return hold(owned, 'remove', `it is on its way to ${to}, which does not answer`, 'unknown');
+  if (owned.vm.power !== 'shutoff')
+    return hold(owned, 'remove', `it was on its way to ${to}, and somebody started it: shut it off`);
+  const there = fleet
+    .copiesOf(owned.vm)
+    .filter((copy) => copy.host === to && copy !== owned && (!isLeftBehind(copy.mark) || isActive(copy)));
+  const body = there.find((copy) => hasGone(owned, copy));
+  if (body !== undefined)
+    return one(retirement(owned, body, { ...context, tombstoneDays, onceItRuns: false, after: [] }));
+  if (there.some(({ mark }) => mark.state !== 'arriving'))
+    return hold(owned, 'remove', `it is on its way to ${to}, and there is another copy that is ours`);
+  const { to: _, ...rest } = owned.mark;
+  const after = there.map((claim) => stepId(abandonment(claim, owned, 'gone from git')));
+  const removed = removal({ ...owned, mark: { ...rest, state: 'ready' } }, tombstoneDays, context);
+  return one({
+    ...removed,
+    ...(after.length > 0 && { after }),
+    ...(fleet.known.has(to) && { formerly: to }),
+  });
+}
+
+/** The claim of a move goes where the VM itself is seen; what was copied may be the last there is. */
+function withdraw(claim: OwnedVm, fleet: Fleet): Verdict {
+  const from = claim.mark.from?.host ?? '';
+  if (fleet.unknown.has(from))
+    return hold(claim, 'abandon', `its disks come from ${from}, which does not answer`, 'unknown');
+  if (claim.vm.power !== 'shutoff')
+    return hold(claim, 'abandon', 'it was started before its disks were there: shut it off');
+  const body = fleet
+    .copiesOf(claim.vm)
+    .find(({ host, mark, vm }) => host === from && vm.uuid === claim.vm.uuid && mark.state !== 'arriving');
+  return body === undefined
+    ? hold(claim, 'abandon', `its disks were on their way from ${from}, and it is not there any more`)
+    : one(abandonment(claim, body, 'gone from git'));
 }
 
 /** A VM that is paused for a merge, or half gone back, is brought to an end of that first; its snapshots are kept with it. */
@@ -51,7 +99,7 @@ function removeSettled(owned: OwnedVm, step: Step, { now }: PlanContext): Verdic
   return { steps: [...snapshots.first, step], held: [] };
 }
 
-function removal(owned: OwnedVm, tombstoneDays: number, { now, commit }: PlanContext): Step {
+function removal(owned: OwnedVm, tombstoneDays: number, { now, commit }: PlanContext): RemoveStep {
   const purgeAfter = new Date(now.getTime() + tombstoneDays * DAY_MS).toISOString();
   return {
     ...base(owned),
@@ -76,7 +124,9 @@ function purgeWhenDue(owned: OwnedVm, { now, fleet }: UnwantedContext): Verdict 
     );
   }
   if (removed === undefined || now.getTime() < Date.parse(removed.purgeAfter)) return { steps: [], held: [] };
-  const reason = `removed on ${removed.at.slice(0, 10)}, and its date ${removed.purgeAfter.slice(0, 10)} has come`;
+  if (removed.movedTo !== undefined && fleet.unknown.has(removed.movedTo))
+    return hold(owned, 'purge', `it moved to ${removed.movedTo}, which does not answer`, 'unknown');
+  const reason = `${removed.movedTo === undefined ? 'removed' : `moved to ${removed.movedTo}`} on ${removed.at.slice(0, 10)}, and its date ${removed.purgeAfter.slice(0, 10)} has come`;
   return purge(owned, reason, fleet);
 }
 
@@ -95,7 +145,11 @@ function otherUse({ host, vm, mark }: OwnedVm, fleet: Fleet): string | undefined
   for (const { pool, name } of volumesFromTheTop(mark)) {
     const path = pools?.get(pool)?.path;
     if (path === undefined) continue;
-    const user = fleet.usersOf(`${path}/${name}`).find((other) => other.vm !== vm);
+    // What a move left behind is a copy: the VM's own file has the same name on its host.
+    const isOwn = (uuid: string) => isLeftBehind(mark) && uuid === vm.uuid;
+    const user = fleet
+      .usersOf(`${path}/${name}`)
+      .find((other) => other.vm !== vm && !(other.host !== host && isOwn(other.vm.uuid)));
     if (user !== undefined) {
       return `${path}/${name} is a disk of ${user.vm.name} on ${user.host} too: detach it there, or undefine this one by hand`;
     }
@@ -111,9 +165,14 @@ function one(step: Step): Verdict {
   return { steps: [step], held: [] };
 }
 
-function hold(owned: OwnedVm, kind: Held['kind'], reason: string): Verdict {
+function hold(
+  owned: OwnedVm,
+  kind: Held['kind'],
+  reason: string,
+  because: Held['because'] = 'conflict',
+): Verdict {
   return {
     steps: [],
-    held: [{ host: owned.host, subject: owned.vm.name, because: 'conflict', kind, reason }],
+    held: [{ host: owned.host, subject: owned.vm.name, because, kind, reason }],
   };
 }

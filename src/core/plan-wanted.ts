@@ -1,14 +1,13 @@
-import { canBeMade, type DesiredVm, disksOf, type HostPolicy, type Image, type NewVm } from './desired.ts';
+import { canBeMade, type DesiredVm, disksOf, type NewVm } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
-import { isIncomplete, type Mark } from './mark.ts';
+import { isIncomplete } from './mark.ts';
 import type { KnownHost, ObservedVm } from './observed.ts';
 import { placementProblem } from './placement.ts';
-import type { PlanContext } from './plan.ts';
 import { adoptedVolumes, toAdopt } from './plan-adopt.ts';
-import { planCards } from './plan-cards.ts';
-import { planDisks } from './plan-disks.ts';
+import { convergence, type WantedContext } from './plan-convergence.ts';
 import { judgeDrift, settled } from './plan-drift.ts';
-import { hostnameStep, planGuest, seedDisk, seedMark } from './plan-guest.ts';
+import { hostnameStep, seedDisk, seedMark } from './plan-guest.ts';
+import { planMove } from './plan-move.ts';
 import {
   existingProblem,
   hiddenCopy,
@@ -20,24 +19,24 @@ import {
   takenMac,
 } from './plan-obstacles.ts';
 import { declaredSnapshot, planSnapshots, type SnapshotPlan } from './plan-snapshots.ts';
-import { sizeChange, sizeOf, untilRestart } from './size.ts';
+import { readyMark } from './ready-mark.ts';
+import { sizeOf } from './size.ts';
 import { hasBootDisk, sourceProblem } from './source-vm.ts';
 import type { CreateStep, Step, Verdict } from './step.ts';
-
-interface WantedContext extends PlanContext {
-  readonly cluster: string;
-  readonly fleet: Fleet;
-  readonly policyOf: (host: string) => Pick<HostPolicy, 'pools'>;
-  readonly images: readonly Image[];
-  readonly tombstoneDays: number;
-  readonly allocateMacs: (vm: DesiredVm) => readonly string[];
-}
 
 /** What follows for a VM that is in git; `plan` has the table. */
 export function planWanted(vm: DesiredVm, context: WantedContext): Verdict {
   const host = context.fleet.known.get(vm.host);
   if (host === undefined) return planUnseen(vm, context.fleet);
 
+  const move = planMove(vm, host, context);
+  if (move !== undefined && 'steps' in move) return move;
+  if (move !== undefined) {
+    const { steps, held } = planExisting(vm, move.owned, context);
+    const runs = vm.power !== 'on' || move.owned.vm.power === 'running';
+    const last = runs || steps.some(({ kind }) => kind === 'start') ? move.last : [];
+    return { steps: [...move.first, ...steps, ...last], held };
+  }
   const copies = context.fleet.copiesOf(vm);
   const onHost = copies.filter((copy) => copy.host === vm.host);
   const here = onHost.find((copy) => copy.vm.name === vm.name) ?? onHost[0];
@@ -53,9 +52,17 @@ export function planWanted(vm: DesiredVm, context: WantedContext): Verdict {
 
 /** Nothing follows on a host that does not answer: the report names it once for all its VMs. */
 function planUnseen(vm: DesiredVm, fleet: Fleet): Verdict {
-  if (fleet.unknown.has(vm.host)) return { steps: [], held: [] };
+  if (fleet.unknown.has(vm.host)) return planSilent(vm, fleet);
   const reason = `${vm.host} was not looked at: is it in operator.yaml?`;
   return hold(vm, { because: 'unknown', kind: 'create', reason });
+}
+
+/** It is down meanwhile: that is worth saying. */
+function planSilent(vm: DesiredVm, fleet: Fleet): Verdict {
+  const leaving = fleet.copiesOf(vm).find(({ mark }) => mark.state === 'migrating');
+  if (leaving === undefined) return { steps: [], held: [] };
+  const reason = `it is on its way from ${leaving.host} to ${leaving.mark.to?.host}, and is off until ${vm.host} answers`;
+  return hold(vm, { because: 'unknown', kind: 'move', reason });
 }
 
 function planAbsent(vm: DesiredVm, host: KnownHost, context: WantedContext): Verdict {
@@ -130,88 +137,6 @@ function around({ steps, held }: Verdict, snapshots: Omit<SnapshotPlan, 'settled
   };
 }
 
-/** What it takes to make a complete VM of ours, kept or removed, as git says. */
-function convergence(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): Verdict {
-  const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
-  const wantedMark = readyMark(vm, context, mark);
-  const steps: Step[] = [];
-  if (mark.state === 'tombstone') {
-    steps.push({
-      ...base,
-      kind: 'restore',
-      reason: 'back in git',
-      autostart: vm.autostart,
-      mark: wantedMark,
-    });
-  } else {
-    const changed = markChange(mark, wantedMark);
-    if (changed !== undefined) steps.push({ ...base, kind: 'mark', reason: changed, mark: wantedMark });
-    if (found.autostart !== vm.autostart) {
-      steps.push({
-        ...base,
-        kind: 'autostart',
-        reason: `autostart is ${vm.autostart} in git`,
-        enabled: vm.autostart,
-      });
-    }
-  }
-  const resize = sizeChange(found, vm);
-  if (resize !== undefined) steps.push({ ...base, kind: 'resize', reason: resize, to: sizeOf(vm) });
-  const devices = planDevices(vm, { host: vm.host, vm: found, mark }, context);
-  steps.push(...devices.steps.filter(({ kind }) => kind !== 'reclaim'));
-  if (vm.power === 'on' && found.power === 'shutoff') {
-    steps.push({
-      ...base,
-      kind: 'start',
-      reason: startReason(found, mark),
-    });
-  }
-  if (vm.power === 'off' && found.power !== 'shutoff') {
-    const state = found.power === 'other' ? 'not shut off' : found.power;
-    steps.push({ ...base, ...forceOf(vm), kind: 'stop', reason: `${state}, and power is off in git` });
-  }
-  const pending = untilRestart(vm, found);
-  if (pending !== undefined && vm.power === 'on' && vm.restart === 'allowed' && found.run !== undefined) {
-    steps.push({ ...base, ...forceOf(vm), kind: 'restart', reason: pending, run: found.run });
-  }
-  const guest = planGuest(vm, found, { ...base, mark });
-  // Last: what cannot be deleted keeps no VM from its start.
-  const deletions = devices.steps.filter(({ kind }) => kind === 'reclaim');
-  return { steps: [...steps, ...guest.steps, ...deletions], held: [...devices.held, ...guest.held] };
-}
-
-function planDevices(vm: DesiredVm, { vm: found, mark }: OwnedVm, context: WantedContext): Verdict {
-  const host = context.fleet.known.get(vm.host);
-  if (host === undefined) return { steps: [], held: [] };
-  const base = { host: vm.host, vm: vm.name, uuid: found.uuid, cluster: context.cluster };
-  const cards = planCards({ ...context, vm, found, base });
-  const policy = context.policyOf(vm.host);
-  const disks = planDisks({ ...context, vm, found, base, mark, host, policy });
-  return { steps: [...cards.steps, ...disks.steps], held: [...cards.held, ...disks.held] };
-}
-
-function startReason({ managedSave }: ObservedVm, { state }: Mark): string {
-  const reason = state === 'tombstone' ? 'back in git' : 'shut off, and power is on in git';
-  return managedSave ? `${reason}; its memory was saved: it goes on where it was` : reason;
-}
-
-/** What the mark says otherwise than git by now, of what a removal will have to know. */
-function markChange(mark: Mark, wanted: Mark): string | undefined {
-  const texts = ({ file, protect, force, dependsOn = [] }: Mark) => ({
-    'manifest file': file,
-    protect: String(protect),
-    force: String(force),
-    dependsOn: dependsOn.join(' '),
-  });
-  const there = new Map(Object.entries(texts(mark)));
-  const changed = Object.entries(texts(wanted)).filter(([what, text]) => there.get(what) !== text);
-  return changed.length === 0 ? undefined : `${changed.map(([what]) => what).join(', ')} changed in git`;
-}
-
-function forceOf({ force }: Pick<Mark, 'force'>): Pick<Mark, 'force'> {
-  return force === undefined ? {} : { force };
-}
-
 function planUnfinished(vm: DesiredVm, found: ObservedVm, context: WantedContext): Verdict {
   if (!canBeMade(vm)) return hold(vm, lostProblem(vm));
   const host = context.fleet.known.get(vm.host);
@@ -245,30 +170,6 @@ function creation(vm: NewVm, context: WantedContext, begun?: ObservedVm): Verdic
   const taken = (vm.snapshots ?? []).map((name) => declaredSnapshot(name, base, context.now));
   const steps = [create, ...taken, ...(vm.power === 'on' ? started : [])];
   return settled(vm, { steps, held: [] }, context.commit);
-}
-
-function readyMark(
-  vm: DesiredVm,
-  context: WantedContext,
-  kept: Pick<Mark, 'volumes' | 'applied' | 'spec' | 'seed' | 'guestName' | 'snapshots'>,
-): Mark {
-  const { volumes, applied, spec, seed, guestName, snapshots } = kept;
-  return {
-    cluster: context.cluster,
-    uuid: vm.uuid,
-    state: 'ready',
-    file: vm.source.file,
-    commit: context.commit,
-    protect: vm.protect,
-    ...forceOf(vm),
-    ...(vm.dependsOn.length > 0 && { dependsOn: vm.dependsOn }),
-    ...(applied !== undefined && { applied }),
-    ...(spec !== undefined && { spec }),
-    ...(seed !== undefined && { seed }),
-    ...(guestName !== undefined && { guestName }),
-    volumes,
-    ...(snapshots !== undefined && { snapshots }),
-  };
 }
 
 function hold(vm: DesiredVm, problem: Problem): Verdict {

@@ -31,8 +31,10 @@ export interface PlanContext {
  *   yes    | what it depends on       | held: dependency
  *          | does not run             |
  *   yes    | ours, tombstone          | restore, then start (power: on)
- *   yes    | ours, on another host    | held: a move
+ *   yes    | ours, on another host    | moves: depart, receive, start, retire (see `planMove`)
  *   yes    | ours, on two hosts       | held: conflict
+ *   yes    | ours, left behind by a   | nothing, till its date comes; coming back, it is
+ *          | move                     | overwritten
  *   yes    | also a tombstone of it   | held: conflict
  *          | that runs elsewhere      |
  *   yes    | there, not ours          | held: conflict; never touched
@@ -63,7 +65,16 @@ export function plan(desired: DesiredState, observed: ObservedState, context: Pl
   const wanted = [...desired.vms.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((vm) =>
-      planWanted(vm, { ...context, cluster, images, fleet, policyOf, tombstoneDays, allocateMacs }),
+      planWanted(vm, {
+        ...context,
+        cluster,
+        images,
+        fleet,
+        policyOf,
+        tombstoneDays,
+        copyLimits: desired.policy.migration,
+        allocateMacs,
+      }),
     );
   const unwanted = planUnwanted(desired, fleet, context);
   const verdicts = [...pools, ...wanted, ...unwanted];
@@ -77,7 +88,7 @@ export function plan(desired: DesiredState, observed: ObservedState, context: Pl
 }
 
 const NO_POOLS = { pools: [] };
-const NEED_POOLS: readonly StepKind[] = ['create', 'restore', 'attach', 'start'];
+const NEED_POOLS: readonly StepKind[] = ['create', 'restore', 'attach', 'start', 'receive', 'depart'];
 
 /** A VM is made and started once the pools that it needs are there. */
 function afterPools(steps: readonly Step[], { vms }: DesiredState): readonly Step[] {
@@ -87,7 +98,8 @@ function afterPools(steps: readonly Step[], { vms }: DesiredState): readonly Ste
     const vm = 'vm' in step && NEED_POOLS.includes(step.kind) ? vms.get(step.vm) : undefined;
     if (vm === undefined) return step;
     const needed = poolsNeeded(vm);
-    const first = pools.filter(({ host, pool }) => host === step.host && needed.has(pool.name));
+    const place = step.kind === 'depart' ? step.to.host : step.host;
+    const first = pools.filter(({ host, pool }) => host === place && needed.has(pool.name));
     return first.length === 0 ? step : { ...step, after: [...(step.after ?? []), ...first.map(stepId)] };
   });
 }

@@ -115,11 +115,15 @@ export function diskPool(host: string, cluster: Cluster): string {
 }
 
 /** The policy of the cluster, with every default filled in. */
-export function resolvePolicy({ policy = {} }: Cluster): Policy {
+export function resolvePolicy({ policy = {}, migration = {} }: Cluster): Policy {
   return {
     maxRemovals: policy.maxRemovals ?? 5,
     tombstoneDays: policy.tombstoneDays ?? 7,
     nPlusOne: policy.nPlusOne ?? 'ignore',
+    migration: {
+      maxPerHost: migration.maxPerHost ?? 1,
+      ...(migration.bandwidthMiBs !== undefined && { bandwidthMiBs: migration.bandwidthMiBs }),
+    },
   };
 }
 

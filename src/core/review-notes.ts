@@ -1,10 +1,10 @@
-import type { DesiredState, HostPolicy } from './desired.ts';
+import type { DesiredState, HostPolicy, Policy } from './desired.ts';
 import { type VmChange, vmChange } from './vm-history.ts';
 
 /** What a reviewer may pass over: a change loosens what protects the VMs, or says that a host takes more. */
 export function reviewNotes(base: DesiredState, merged: DesiredState): string[] {
   return [
-    ...changes('policy', base.policy, merged.policy),
+    ...changes('policy', guards(base.policy), guards(merged.policy)),
     ...[...merged.hosts.values()].flatMap((host) => hostChanges(base.hosts.get(host.name), host)),
     ...[...merged.vms.values()]
       .filter(({ name, protect }) => !protect && base.vms.get(name)?.protect === true)
@@ -22,6 +22,10 @@ export function vmChanges(base: DesiredState | undefined, merged: DesiredState):
   );
   const of = (kind: VmChange['kind']) => kinds.flatMap(([name, found]) => (found === kind ? [name] : []));
   return { added: of('added'), removed: of('removed'), moved: of('moved'), changed: of('changed') };
+}
+
+function guards({ maxRemovals, tombstoneDays, nPlusOne }: Policy) {
+  return { maxRemovals, tombstoneDays, nPlusOne };
 }
 
 function hostChanges(before: HostPolicy | undefined, now: HostPolicy): string[] {

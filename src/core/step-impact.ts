@@ -41,6 +41,12 @@ const IMPACTS: Readonly<Record<StepKind, Impact['kind']>> = {
   merge: 'none',
   revert: 'deletion',
   request: 'none',
+  // It is off while its disks are copied.
+  depart: 'outage',
+  receive: 'none',
+  retire: 'none',
+  abandon: 'none',
+  recall: 'none',
   publish: 'none',
   release: 'none',
 };

@@ -35,6 +35,11 @@ export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   merge: { sign: '-', done: 'merged a snapshot of' },
   revert: { sign: '!', done: 'reverted' },
   request: { sign: '~', done: 'wrote a request for' },
+  depart: { sign: '.', done: 'sent off' },
+  receive: { sign: '+', done: 'received' },
+  retire: { sign: '-', done: 'retired the old copy of' },
+  abandon: { sign: '-', done: 'gave up the copy of' },
+  recall: { sign: '~', done: 'called back' },
   publish: { sign: '~', done: 'published' },
   release: { sign: '-', done: 'released' },
 };

@@ -1,7 +1,7 @@
 import type { Settlement } from './applied.ts';
 import type { Asked } from './asked.ts';
-import type { DataDisk, ForcePolicy, Image, NewVm } from './desired.ts';
-import type { Mark, MarkedVolume, Retention } from './mark.ts';
+import type { DataDisk, ForcePolicy, Image, MigrationPolicy, NewVm } from './desired.ts';
+import type { Mark, MarkedVolume, Passage, Removal, Retention, VolumeRef } from './mark.ts';
 import type { Lease, NamesFiles } from './observed-names.ts';
 import type { HostPool } from './pools.ts';
 import type { DesiredSeed } from './seed.ts';
@@ -136,6 +136,8 @@ export interface MarkStep extends VmStepBase {
 export interface RemoveStep extends VmStepBase, EndsGuest {
   readonly kind: 'remove';
   readonly mark: Mark;
+  /** The host that it was on its way to. */
+  readonly formerly?: string;
 }
 /** Takes the tombstone off and sets autostart again. */
 export interface RestoreStep extends VmStepBase {
@@ -173,6 +175,65 @@ export interface RequestStep extends VmStepBase {
   readonly request: SnapshotRequest;
 }
 
+/** Shuts the VM down for good on this host, and says in its mark where it goes: the first step of a move. */
+export interface DepartStep extends VmStepBase, EndsGuest {
+  readonly kind: 'depart';
+  readonly to: Passage;
+  /** The host that it was on its way to before git had another one for it. */
+  readonly formerly?: string;
+  /** The same as those of the `receive` that follows: what stands in its way is found before the guest is stopped. */
+  readonly volumes: readonly MovedVolume[];
+  /** What it is made of, where the other host has to have that too. */
+  readonly image?: Image;
+}
+/** Claims the VM on the host that it moves to, copies its volumes, and defines it there: from then on this is the VM. */
+export interface ReceiveStep extends VmStepBase {
+  readonly kind: 'receive';
+  /** The host that it comes from, and since when. */
+  readonly from: Passage;
+  readonly volumes: readonly MovedVolume[];
+  readonly image?: Image;
+  readonly autostart: boolean;
+  /** As it is to stand when the VM is there. */
+  readonly mark: Mark;
+  readonly limits: MigrationPolicy;
+}
+/** Makes a tombstone of the copy that was left behind by a move: last of all. */
+export interface RetireStep extends VmStepBase {
+  readonly kind: 'retire';
+  /** The host that the VM is on by now. */
+  readonly to: string;
+  /** Only once it runs there. */
+  readonly onceItRuns: boolean;
+  readonly removed: Removal;
+  /** Volumes that both hosts see: they are the VM's, there. */
+  readonly shared: readonly VolumeRef[];
+}
+/** Takes back the claim of a move that is given up, with what was copied. */
+export interface AbandonStep extends VmStepBase {
+  readonly kind: 'abandon';
+  /** The host that has the VM. */
+  readonly from: string;
+}
+/** Has a VM that was on its way to another host stay where it is. */
+export interface RecallStep extends VmStepBase {
+  readonly kind: 'recall';
+  /** The host that it was on its way to; undefined: it is no longer in operator.yaml. */
+  readonly to: string | undefined;
+  readonly autostart: boolean;
+  readonly mark: Mark;
+}
+
+/** A volume that moves along. */
+export interface MovedVolume {
+  readonly from: VolumeRef;
+  readonly to: Omit<MarkedVolume, 'made'>;
+  /** Bytes that a guest sees of it. */
+  readonly bytes: number;
+  /** Both hosts see the same file: nothing is copied. */
+  readonly isShared: boolean;
+}
+
 export type VmStep =
   | CreateStep
   | AdoptStep
@@ -196,7 +257,12 @@ export type VmStep =
   | SnapshotStep
   | MergeStep
   | RevertStep
-  | RequestStep;
+  | RequestStep
+  | DepartStep
+  | ReceiveStep
+  | RetireStep
+  | AbandonStep
+  | RecallStep;
 
 /** Makes a storage pool, or starts it, or has it started with the host: whatever of that is missing. */
 export interface PoolStep extends StepBase {
@@ -256,13 +322,13 @@ export function stepId(step: Step): string {
 }
 
 /** Whether it shuts a guest down, and waits for that. */
-export function endsGuest(step: Step): step is StopStep | RestartStep | RemoveStep | RevertStep {
+export function endsGuest(step: Step): step is StopStep | RestartStep | RemoveStep | RevertStep | DepartStep {
   return endsRun(step) || step.kind === 'revert';
 }
 
 /** Whether what runs is over with such a step. */
 export function endsRun({ kind }: { readonly kind: StepKind }): boolean {
-  return kind === 'restart' || kind === 'stop' || kind === 'remove';
+  return kind === 'restart' || kind === 'stop' || kind === 'remove' || kind === 'depart';
 }
 
 /** A change that is not made now, and why. */

@@ -76,6 +76,11 @@ export function fieldsOf(step: VmStep): readonly string[] | 'every' {
     case 'merge':
     case 'revert':
     case 'request':
+    case 'depart':
+    case 'receive':
+    case 'retire':
+    case 'abandon':
+    case 'recall':
       return 'every';
   }
 }

@@ -9,6 +9,8 @@ export interface HostFacts {
   readonly memoryMiB: number;
   readonly arch: string;
   readonly virtType: 'kvm' | 'qemu';
+  /** Machine types of guests of that architecture. */
+  readonly machines: ReadonlySet<string>;
 }
 
 /** Asks once for each connection. `virtType` from the config wins over what libvirt says is possible. */
@@ -27,13 +29,32 @@ export async function readHostFacts(client: Libvirt, virtType?: 'kvm' | 'qemu'):
     memoryMiB: Math.floor((memory['total'] ?? node.memoryKiB) / 1024),
     arch,
     virtType: virtType ?? (canRunKvm(root, arch) ? 'kvm' : 'qemu'),
+    machines: new Set(guestsOf(root, arch).flatMap(machinesOf)),
   };
 }
 
-function canRunKvm(capabilities: ReturnType<typeof parseXml>, arch: string): boolean {
-  return elementsAt(capabilities, 'guest')
-    .filter((guest) => attribute(elementAt(guest, 'arch'), 'name') === arch)
-    .some((guest) =>
-      elementsAt(guest, 'arch', 'domain').some((domain) => attribute(domain, 'type') === 'kvm'),
-    );
+type Element = ReturnType<typeof parseXml>;
+
+function guestsOf(capabilities: Element, arch: string): Element[] {
+  return elementsAt(capabilities, 'guest').filter(
+    (guest) => attribute(elementAt(guest, 'arch'), 'name') === arch,
+  );
+}
+
+function canRunKvm(capabilities: Element, arch: string): boolean {
+  return guestsOf(capabilities, arch).some((guest) =>
+    elementsAt(guest, 'arch', 'domain').some((domain) => attribute(domain, 'type') === 'kvm'),
+  );
+}
+
+/** By all their names: `q35` is one of this day, `pc-q35-7.2` stays. */
+function machinesOf(guest: Element): string[] {
+  const machines = [
+    ...elementsAt(guest, 'arch', 'machine'),
+    ...elementsAt(guest, 'arch', 'domain', 'machine'),
+  ];
+  return machines.flatMap((machine) => [
+    machine.textContent?.trim() ?? '',
+    ...(attribute(machine, 'canonical') ?? []).toString().split(',').filter(Boolean),
+  ]);
 }

@@ -5,6 +5,8 @@ import { isNamesStep, type Step, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
 import type { Hosts, Question } from '../ports.ts';
+import { createCopyTurns } from './copy/copy-turns.ts';
+import { copyVolume } from './copy/copy-volume.ts';
 import { createDefinitionCache, type DefinitionCache } from './definition-cache.ts';
 import type { HostClient } from './host-client.ts';
 import type { CheckedVolumes } from './images/checked-volumes.ts';
@@ -40,7 +42,7 @@ export interface HostsOptions {
   readonly connections: readonly HostConnection[];
   readonly inventory: Inventory;
   readonly settings: StepSettings;
-  readonly images: Omit<StepContext['images'], 'inTurn' | 'onePerFile' | 'openSource'>;
+  readonly images: Omit<StepContext['images'], 'inTurn' | 'onePerFile' | 'openSource' | 'hashes'>;
   /** A host that is silent for so long in one observation is Unknown. */
   readonly observeTimeoutMs: number;
 }
@@ -65,7 +67,9 @@ export function createHosts(options: HostsOptions): Hosts {
     openSource,
     onePerFile: limitPerKey(),
     inTurn: pLimit(UPLOADS_AT_ONCE),
+    hashes: new Map<string, string>(),
   };
+  const copyInTurn = createCopyTurns();
 
   return {
     async observe(question, signal) {
@@ -87,11 +91,12 @@ export function createHosts(options: HostsOptions): Hosts {
         throw new OperatorError('E_SSH_UNREACHABLE', `${step.host} is not in operator.yaml`);
       try {
         const { libvirt, facts, events } = await host.connection.get();
-        if (step.kind === 'create' || step.kind === 'restore')
+        if (step.kind === 'create' || step.kind === 'restore' || step.kind === 'receive')
           await options.inventory.expect(step.host, step.vm);
         const { defineInTurn } = host;
         const about = { host: step.host, facts, progress, superseded };
-        const context = { ...about, client: libvirt, events, defineInTurn, images };
+        const own = { ...about, client: libvirt, events, defineInTurn, images };
+        const context = { ...own, peer, copyVolume, copyInTurn };
         try {
           await applyStep({ ...context, ...options.settings }, step);
         } finally {
@@ -102,6 +107,13 @@ export function createHosts(options: HostsOptions): Hosts {
       }
     },
   };
+
+  async function peer(name: string): ReturnType<StepContext['peer']> {
+    const host = hosts.get(name);
+    if (host === undefined) throw new OperatorError('E_SSH_UNREACHABLE', `${name} is not in operator.yaml`);
+    const { libvirt, facts, events } = await host.connection.get();
+    return { host: name, client: libvirt, facts, events };
+  }
 
   async function observeOne(observer: Observer, question: Question, signal: AbortSignal): Promise<Seen> {
     const { name } = observer.connection;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isLeftBehind } from '../core/mark.ts';
 import type { KnownHost, ObservedVm } from '../core/observed.ts';
 import { replaceFile } from './replace-file.ts';
 
@@ -58,9 +59,12 @@ export async function openInventory(
   }
 }
 
-/** Whatever carries a mark, or had one: a tombstone's disks are there to come back to, and nothing may be made beside them. */
+/**
+ * Whatever carries a mark, or had one: a tombstone's disks are there to come back to, and nothing may be made beside
+ * them. But for what a move left behind: the VM lives elsewhere.
+ */
 function isMarked({ mark, markError }: ObservedVm): boolean {
-  return mark !== undefined || markError !== undefined;
+  return markError !== undefined || (mark !== undefined && !isLeftBehind(mark));
 }
 
 async function load(file: string): Promise<Map<string, readonly string[]>> {

@@ -30,12 +30,13 @@ export interface ObserveOptions {
 export async function observeHost(client: Libvirt, options: ObserveOptions): Promise<KnownHost> {
   const [vms, pools] = await Promise.all([observeVms(client, options), observePools(client, options)]);
   const { name, facts } = options;
-  const { cpus, memoryMiB, arch, virtType } = facts;
+  const { cpus, memoryMiB, arch, virtType, machines } = facts;
   const volumes = await observeVolumes(client, {
     ...options,
     volumes: [...options.volumes, ...detached(vms)],
   });
-  return { kind: 'known', name, cpus, memoryMiB, arch, virtType, pools, vms, volumes };
+  const known = machines.size > 0 && { machines };
+  return { kind: 'known', name, cpus, memoryMiB, arch, virtType, ...known, pools, vms, volumes };
 }
 
 async function observeVms(client: Libvirt, { definitions, signal }: ObserveOptions): Promise<ObservedVm[]> {

@@ -3,7 +3,7 @@ import type { Mark, MarkState } from '../core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm, PowerState } from '../core/observed.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
 import type { SnapshotState } from '../core/snapshot.ts';
-import type { Held, StepKind } from '../core/step.ts';
+import { type Held, type Step, type StepKind, subjectOf } from '../core/step.ts';
 import { redactText } from '../redact.ts';
 
 /** What `kvm-gitops status` prints and `/api/status` serves. Plain data; times are ISO 8601, UTC. */
@@ -25,6 +25,8 @@ export interface StatusView {
   /** Why passes break now: git cannot be read, or a bug. */
   readonly problem?: { readonly message: string; readonly since: string };
   readonly lastReport?: ReportView;
+  /** What is being done at this moment; absent: nothing. */
+  readonly work?: readonly WorkView[];
   /** By name; empty until a pass has asked the hosts. */
   readonly hosts: readonly HostView[];
 }
@@ -52,6 +54,14 @@ export interface ReportView {
   readonly supersededBy?: string;
   readonly inForce?: string;
   readonly error?: { readonly code: string; readonly message: string };
+}
+
+export interface WorkView {
+  readonly host: string;
+  readonly subject: string;
+  readonly kind: StepKind;
+  /** How far it is, in words: `copying vda: 40 % of 20 GiB, 110 MiB/s, 2 min left`. */
+  readonly progress?: string;
 }
 
 interface FailedStepView {
@@ -84,6 +94,10 @@ export interface VmView {
   readonly ours?: boolean;
   /** Of a VM that is ours. */
   readonly state?: MarkState;
+  /** Of a VM that moves, or has moved from here: the host that it goes to. */
+  readonly movesTo?: string;
+  /** Of one that is arriving: the host that has it. */
+  readonly movesFrom?: string;
   /** Of its disks, oldest first; absent: none. */
   readonly snapshots?: readonly {
     readonly name: string;
@@ -121,6 +135,7 @@ export interface StatusFacts {
   readonly lastReport?: Report | undefined;
   /** Undefined until a pass has asked the hosts. */
   readonly hosts?: ObservedState | undefined;
+  readonly work?: ReadonlyMap<Step, string> | undefined;
 }
 
 /** Picks what people may see, field by field: what is new elsewhere is not shown until it is named here. Pure. */
@@ -141,8 +156,14 @@ export function statusView(facts: StatusFacts): StatusView {
       problem: { message: redactText(problem.message), since: problem.since.toISOString() },
     }),
     ...(lastReport !== undefined && { lastReport: viewReport(lastReport) }),
+    ...(facts.work !== undefined && facts.work.size > 0 && { work: [...facts.work].map(viewWork) }),
     hosts: [...(facts.hosts?.hosts.values() ?? [])].toSorted(byName).map((host) => viewHost(host, facts)),
   };
+}
+
+function viewWork([step, progress]: readonly [Step, string]): WorkView {
+  const { host, kind } = step;
+  return { host, subject: subjectOf(step), kind, ...(progress !== '' && { progress: redactText(progress) }) };
 }
 
 function viewReport(report: Report): ReportView {
@@ -233,13 +254,16 @@ function viewVm(vm: ObservedVm, cluster: string | undefined, pendingRestart: str
   };
   if (cluster === undefined) return seen;
   if (mark?.cluster !== cluster) return { ...seen, ours: false };
-  const { state, snapshots, removed } = mark;
+  const { state, snapshots, removed, from, to } = mark;
+  const movesTo = to?.host ?? removed?.movedTo;
   const keptVolumes = viewKept(mark);
   return {
     ...seen,
     ours: true,
     state,
     ...(removed !== undefined && { purgeAfter: removed.purgeAfter }),
+    ...(movesTo !== undefined && { movesTo }),
+    ...(state === 'arriving' && from !== undefined && { movesFrom: from.host }),
     ...(pendingRestart !== undefined && { pendingRestart }),
     ...(keptVolumes.length > 0 && { keptVolumes }),
     ...(snapshots !== undefined && {

@@ -77,7 +77,9 @@ async function applyOne(step: Step, { hosts, superseded, options }: Run): Promis
   });
   onProgress({ kind: 'step-begun', step });
   try {
-    await hosts.apply(step, (message) => onProgress({ kind: 'step-progress', step, message }), superseded);
+    // A copy may take hours, and goes on where it was: the end of the program need not wait for it.
+    const enough = step.kind === 'receive' ? options.signal : superseded;
+    await hosts.apply(step, (message) => onProgress({ kind: 'step-progress', step, message }), enough);
     asked.over(step);
     const done = result('done');
     onProgress({ kind: 'step-ended', step, result: done });

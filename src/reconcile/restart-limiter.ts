@@ -1,9 +1,12 @@
-import type { Plan, Step } from '../core/step.ts';
+import type { Plan, Step, StepKind } from '../core/step.ts';
 import { withhold } from '../core/withhold.ts';
 
 const WINDOW_MS = 10 * 60 * 1000;
 const FREE_STARTS = 3;
 const FIRST_WAIT_MS = 30_000;
+
+/** By these git has a VM shut off: the start after it is not one of a VM that did not stay up. */
+const ORDERED: readonly StepKind[] = ['stop', 'depart', 'remove'];
 
 /** Keeps a VM that stops again and again from being started in a tight loop. Lives as long as the process. */
 export interface RestartLimiter {
@@ -50,6 +53,7 @@ export function createRestartLimiter(): RestartLimiter {
     remember(steps, now) {
       for (const step of steps) {
         if (step.kind === 'restart') restarted.set(step.uuid, step.reason);
+        if ('uuid' in step && ORDERED.includes(step.kind)) starts.delete(step.uuid);
         if (step.kind === 'start')
           starts.set(step.uuid, [...recent(step.uuid, now.getTime()), now.getTime()]);
       }

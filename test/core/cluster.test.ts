@@ -38,7 +38,12 @@ describe('cluster.yaml', () => {
   it('needs little', () => {
     const { cluster, policy, hosts } = accepted(repository([], 'cluster: lab\nhosts: {t01: }\n'));
     expect(cluster).toBe('lab');
-    expect(policy).toEqual({ maxRemovals: 5, tombstoneDays: 7, nPlusOne: 'ignore' });
+    expect(policy).toEqual({
+      maxRemovals: 5,
+      tombstoneDays: 7,
+      nPlusOne: 'ignore',
+      migration: { maxPerHost: 1 },
+    });
     expect(hosts.get('t01')).toEqual({
       name: 't01',
       state: 'active',
@@ -51,7 +56,12 @@ describe('cluster.yaml', () => {
 
   it('gives hosts what they do not say themselves, field by field', () => {
     const { hosts, policy } = accepted(repository([], RICH));
-    expect(policy).toEqual({ maxRemovals: 0, tombstoneDays: 30, nPlusOne: 'ignore' });
+    expect(policy).toEqual({
+      maxRemovals: 0,
+      tombstoneDays: 30,
+      nPlusOne: 'ignore',
+      migration: { maxPerHost: 1 },
+    });
     expect(hosts.get('t01')).toEqual({
       name: 't01',
       state: 'offline',

@@ -31,6 +31,9 @@ describe('a rendered domain', () => {
     expect(parseDomain(renderDomain(vm, macs, ours, place))).toEqual({
       name: 'web',
       uuid: vm.uuid,
+      type: 'kvm',
+      arch: 'x86_64',
+      machine: 'q35',
       title: 'web.lab.internal',
       vcpus: 2,
       memoryMiB: 2048,
@@ -155,8 +158,20 @@ describe('a mark', () => {
     {
       name: 'an unknown state',
       from: 'state="ready"',
+      to: 'state="migrated"',
+      error: 'unknown state "migrated"',
+    },
+    {
+      name: 'a move and no host that it goes to',
+      from: 'state="ready"',
       to: 'state="migrating"',
-      error: 'unknown state "migrating"',
+      error: 'the state migrating and no host that it goes to',
+    },
+    {
+      name: 'an arrival and no host that it comes from',
+      from: 'state="ready"',
+      to: 'state="arriving"',
+      error: 'the state arriving and no host that it comes from',
     },
     { name: 'no state', from: 'state="ready"', to: '', error: 'lacks "state"' },
     { name: 'no cluster', from: 'cluster="lab"', to: 'cluster=""', error: 'lacks "cluster"' },

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { appliedNow } from '../../src/core/applied.ts';
 import type { DataDisk, DesiredState, DesiredVm, Image } from '../../src/core/desired.ts';
 import { vmUuid } from '../../src/core/identity.ts';
-import type { Mark, MarkedVolume } from '../../src/core/mark.ts';
+import type { Mark, MarkedVolume, Passage } from '../../src/core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm } from '../../src/core/observed.ts';
 import type { Snapshot, SnapshotRequest } from '../../src/core/snapshot.ts';
 import {
@@ -95,7 +95,17 @@ const purgeAfter = fc.constantFrom('2026-02-27T12:00:00.000Z', '2026-03-27T12:00
 function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
   return fc
     .record({
-      state: fc.constantFrom('ready' as const, 'building' as const, 'tombstone' as const),
+      state: fc.constantFrom(
+        'ready' as const,
+        'ready' as const,
+        'building' as const,
+        'tombstone' as const,
+        'migrating' as const,
+        'arriving' as const,
+      ),
+      other: fc.constantFrom(...HOSTS),
+      cameFrom: fc.constantFrom(undefined, ...HOSTS),
+      movedTo: fc.constantFrom(undefined, ...HOSTS),
       cluster: fc.constantFrom(CLUSTER, CLUSTER, CLUSTER, 'other'),
       protect: fc.boolean(),
       force: fc.constantFrom('never' as const, 'allowed' as const),
@@ -115,18 +125,54 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
         'kept' as const,
       ),
     })
-    .map(({ due, complete, spec, guestName, hasSeed, remembers, taken, vdb, ...rest }) => ({
-      ...mark({ ...rest, uuid, ...(spec !== undefined && { spec }), ...(guestName && { guestName }) }, name),
-      ...(remembers && { applied: appliedNow(desiredVm({ name, vcpus: 4 })) }),
-      // One that was never complete has none.
-      ...(taken.length > 0 &&
-        rest.state !== 'building' &&
-        (rest.state === 'ready' || complete) && { snapshots: taken }),
-      ...withVolumes(name, hasSeed, vdb === 'none' ? [] : [volumeOf(name, vdb, due)]),
-      ...(rest.state === 'tombstone' && {
-        removed: { at: '2026-02-20T12:00:00.000Z', purgeAfter: due, commit: 'dead', complete },
+    .map(
+      ({
+        due,
+        complete,
+        spec,
+        guestName,
+        hasSeed,
+        remembers,
+        taken,
+        vdb,
+        other,
+        cameFrom,
+        movedTo,
+        ...rest
+      }) => ({
+        ...mark(
+          { ...rest, uuid, ...(spec !== undefined && { spec }), ...(guestName && { guestName }) },
+          name,
+        ),
+        ...(remembers && { applied: appliedNow(desiredVm({ name, vcpus: 4 })) }),
+        // One that moves, or was never complete, has none.
+        ...(taken.length > 0 && hasSnapshots({ ...rest, complete, movedTo }) && { snapshots: taken }),
+        ...withVolumes(name, hasSeed, vdb === 'none' ? [] : [volumeOf(name, vdb, due)]),
+        ...(rest.state === 'tombstone' && {
+          removed: {
+            at: '2026-02-20T12:00:00.000Z',
+            purgeAfter: due,
+            commit: 'dead',
+            complete: complete || movedTo !== undefined,
+            ...(movedTo && { movedTo }),
+          },
+        }),
+        ...(cameFrom && { from: passage(cameFrom) }),
+        ...(rest.state === 'arriving' && { from: passage(other) }),
+        ...(rest.state === 'migrating' && { to: passage(other) }),
       }),
-    }));
+    );
+}
+
+/** Whether a mark of that kind may name snapshots. */
+function hasSnapshots(kind: {
+  state: Mark['state'];
+  complete: boolean;
+  movedTo: string | undefined;
+}): boolean {
+  return (
+    kind.state === 'ready' || (kind.state === 'tombstone' && kind.complete && kind.movedTo === undefined)
+  );
 }
 
 /** Up to two, of which one may be unfinished, as the mark names them. */
@@ -157,6 +203,10 @@ function requestOf(uuid: string): fc.Arbitrary<SnapshotRequest> {
     snapshot: fc.constantFrom(...SNAPSHOTS, 'three'),
     at: fc.constant('2026-02-28T12:00:00.000Z'),
   });
+}
+
+function passage(other: string): Passage {
+  return { host: other, at: '2026-02-20T12:00:00.000Z', commit: 'dead' };
 }
 
 function withVolumes(

@@ -38,6 +38,8 @@ describe('every plan with names', () => {
       fc.property(situations, names, ({ desired, observed }, known) => {
         // No two VMs of a commit are one VM of a host.
         fc.pre(new Set([...desired.vms.values()].map(({ uuid }) => uuid)).size === desired.vms.size);
+        // What is made of another VM's disk waits until that one is off, and gets its names then.
+        fc.pre([...desired.vms.values()].every(({ bootDisk }) => bootDisk?.image.sourceVm === undefined));
         const vms = new Map(
           [...desired.vms].map(([name, vm]) => [
             name,

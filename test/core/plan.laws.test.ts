@@ -7,7 +7,7 @@ import { isIncomplete, type Mark } from '../../src/core/mark.ts';
 import type { ObservedState, ObservedVm } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
 import { snapshotsOf, unfinishedSnapshot } from '../../src/core/snapshot.ts';
-import { laneOf, type Step, type VmStep } from '../../src/core/step.ts';
+import { laneOf, type Step, stepId, type VmStep } from '../../src/core/step.ts';
 import { CLUSTER, COMMIT, inWords, NOW, vmSteps } from '../builders.ts';
 import { applyToModel } from '../fakes/apply-model.ts';
 import { situations } from './fleets.ts';
@@ -53,7 +53,9 @@ function unsettled(step: Step): Step {
 
 /** The VM that a step is about, as the hosts showed it. */
 function seenAt(observed: ObservedState, { host, uuid }: VmStep): ObservedVm {
-  const seen = everyVm(observed).find((one) => one.host === host && one.vm.uuid === uuid);
+  const same = everyVm(observed).filter(({ vm }) => vm.uuid === uuid && isOurs(vm));
+  // One that moves here is elsewhere yet.
+  const seen = same.find((one) => one.host === host) ?? same[0];
   if (seen === undefined) throw new Error(`no ${uuid} on ${host}`);
   return seen.vm;
 }
@@ -79,7 +81,17 @@ const CHANGES_FIELDS: readonly Step['kind'][] = [
   'rewire',
   'describe',
 ];
-const BRINGS_TO_LIFE: readonly Step['kind'][] = ['create', 'restore', 'start'];
+const BRINGS_TO_LIFE: readonly Step['kind'][] = ['create', 'restore', 'start', 'receive', 'recall'];
+
+/** It has left for good, or does so before anything of it comes to life elsewhere. */
+function isOnItsWay(steps: readonly Step[], host: string, { uuid, mark, power }: ObservedVm): boolean {
+  if (power === 'shutoff' && mark?.state === 'migrating') return true;
+  const depart = vmSteps(steps).find(
+    (step) => step.kind === 'depart' && step.host === host && step.uuid === uuid,
+  );
+  const receive = vmSteps(steps).find((step) => step.kind === 'receive' && step.uuid === uuid);
+  return depart !== undefined && receive?.after?.includes(stepId(depart)) === true;
+}
 
 describe('every plan', () => {
   it('leaves nothing to do once it is applied', () => {
@@ -90,13 +102,15 @@ describe('every plan', () => {
       const hasSnapshots = ({ mark, request }: ObservedVm) =>
         request !== undefined || (mark !== undefined && snapshotsOf(mark).length > 0);
       const busy = everyVm(observed).filter(({ vm }) => hasSnapshots(vm));
-      const waiting = new Set(busy.map(({ host, vm }) => `${host}/${vm.name}`));
+      const lanes = new Set(busy.map(({ host, vm }) => `${host}/${vm.name}`));
+      const uuids = new Set(busy.map(({ vm }) => vm.uuid));
+      const isWaiting = (step: Step) => lanes.has(laneOf(step)) || ('vm' in step && uuids.has(step.uuid));
       // What is made of another VM's disk waits until that one is off.
       const isMadeOfAVm = (step: Step) =>
         step.kind === 'image'
           ? step.image.sourceVm !== undefined
           : 'vm' in step && sourceOf(desired, step.vm) !== undefined;
-      const left = again.steps.filter((step) => !waiting.has(laneOf(step)) && !isMadeOfAVm(step));
+      const left = again.steps.filter((step) => !isWaiting(step) && !isMadeOfAVm(step));
       expect(inWords(left)).toEqual([]);
       // What may take a further pass, one thing after the other, comes to an end too.
       let [state, next] = [applied, again];
@@ -119,7 +133,8 @@ describe('every plan', () => {
       const ours = everyVm(observed).filter(({ vm }) => isOurs(vm));
       const created = new Set<string>();
       for (const step of vmSteps(steps)) {
-        if (step.kind === 'create' || step.kind === 'adopt') created.add(`${step.host}/${step.uuid}`);
+        if (step.kind === 'create' || step.kind === 'adopt' || step.kind === 'receive')
+          created.add(`${step.host}/${step.uuid}`);
         if (created.has(`${step.host}/${step.uuid}`)) continue;
         expect(
           ours.some(({ host, vm }) => host === step.host && vm.uuid === step.uuid && vm.name === step.vm),
@@ -170,7 +185,9 @@ describe('every plan', () => {
           ({ host, vm }) =>
             (vm.uuid === step.uuid || (isOurs(vm) && vm.name === step.vm)) &&
             !(host === step.host && vm.name === step.vm) &&
-            mayRun(vm),
+            mayRun(vm) &&
+            !(isOurs(vm) && isOnItsWay(steps, host, vm)) &&
+            !(isOurs(vm) && vm.mark?.state === 'arriving' && vm.power === 'shutoff'),
         );
         expect(rivals).toEqual([]);
       }
@@ -180,8 +197,11 @@ describe('every plan', () => {
   it('brings no VM to life that was last seen on a host that is Unknown now', () => {
     forEverySituation(({ observed, steps }) => {
       const unknown = [...observed.hosts.values()].filter((host) => host.kind === 'unknown');
-      for (const { kind, vm } of vmSteps(steps).filter((step) => BRINGS_TO_LIFE.includes(step.kind))) {
-        expect(unknown.some(({ lastSeen }) => lastSeen?.includes(vm))).toBe(false);
+      for (const { kind, vm, host } of vmSteps(steps).filter((step) => BRINGS_TO_LIFE.includes(step.kind))) {
+        const there = everyVm(observed).find((one) => one.host === host && one.vm.name === vm)?.vm.mark;
+        // What a VM has left behind where it came from does not start.
+        const left = kind === 'start' && there?.state === 'ready' ? there.from?.host : undefined;
+        expect(unknown.some(({ name, lastSeen }) => name !== left && lastSeen?.includes(vm))).toBe(false);
         const isNew = kind === 'create' || kind === 'restore';
         expect(isNew && unknown.some(({ lastSeen }) => lastSeen === undefined)).toBe(false);
       }
@@ -197,8 +217,12 @@ describe('every plan', () => {
         expect(target?.vm.power).toBe('shutoff');
         const due = step.mark.removed?.purgeAfter;
         expect(due !== undefined && due <= NOW.toISOString()).toBe(true);
-        for (const { name } of step.mark.volumes)
-          expect(fleet.usersOf(`/pool/${name}`).filter(({ vm }) => vm !== target?.vm)).toEqual([]);
+        // Of a VM that has moved, its own file there has the same name.
+        const moved = step.mark.removed?.movedTo === undefined ? undefined : step.uuid;
+        for (const { name } of step.mark.volumes) {
+          const users = fleet.usersOf(`/pool/${name}`).filter(({ vm }) => vm !== target?.vm);
+          expect(users.filter(({ host, vm }) => host === step.host || vm.uuid !== moved)).toEqual([]);
+        }
       }
     });
   });

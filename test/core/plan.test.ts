@@ -136,16 +136,16 @@ const inGit: readonly Row[] = [
     steps: ['restore web on a'],
   },
   {
-    name: 'holds a move to another host',
+    name: 'moves a VM whose lines are under another host now',
     git: [desiredVm({ host: 'b' })],
     hosts: [knownHost('a', [observedVm()]), knownHost('b')],
-    held: ['change: move web on b'],
+    steps: ['depart web on a', 'receive web on b', 'start web on b', 'retire web on a'],
   },
   {
-    name: 'holds a move away from where the disks of a removed VM are',
+    name: 'restores a removed VM on another host by moving its disks',
     git: [desiredVm({ host: 'b' })],
     hosts: [knownHost('a', [observedVm({ power: 'shutoff', mark: notDue })]), knownHost('b')],
-    held: ['change: move web on b'],
+    steps: ['depart web on a', 'receive web on b', 'start web on b', 'retire web on a'],
   },
   {
     name: 'holds a VM that is ours on two hosts',

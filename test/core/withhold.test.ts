@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Plan, type StartStep, type Step, subjectOf } from '../../src/core/step.ts';
 import { withhold } from '../../src/core/withhold.ts';
+import { mark } from '../builders.ts';
 
 function start(vm: string, ...after: string[]): StartStep {
   const base = { kind: 'start', host: 'a', vm, uuid: vm, cluster: 'lab', reason: 'new' } as const;
@@ -26,6 +27,19 @@ describe('withholding steps', () => {
       proxy: 'waits for the start of web on a, which is held',
     });
     expect(plan.held.every(({ because }) => because === 'retry')).toBe(true);
+  });
+
+  it('holds all that is to be done to a VM which a held step would have brought', () => {
+    const restore = { ...start('web'), kind: 'restore', autostart: true, mark: mark() } as const;
+    const steps: Step[] = [restore, start('web'), start('db')];
+    const plan = withhold({ steps, held: [] }, ({ kind }) =>
+      kind === 'restore' ? { because: 'retry', reason: 'failed once' } : undefined,
+    );
+    expect(plan.steps).toEqual([start('db')]);
+    expect(plan.held.map(({ kind, reason }) => [kind, reason])).toEqual([
+      ['restore', 'failed once'],
+      ['start', 'waits for the restore of web on a, which is held'],
+    ]);
   });
 
   it('lets no step say that all is applied of a VM of which one is held', () => {

@@ -1,6 +1,6 @@
 import { settledMark } from '../../src/core/applied.ts';
 import { disksOf } from '../../src/core/desired.ts';
-import type { Mark } from '../../src/core/mark.ts';
+import type { Mark, Passage } from '../../src/core/mark.ts';
 import {
   type KnownHost,
   type ObservedPool,
@@ -16,6 +16,8 @@ import {
   isNamesStep,
   type NamesStep,
   type PoolStep,
+  type ReceiveStep,
+  type RetireStep,
   type Step,
   stepId,
   type VmStep,
@@ -43,10 +45,8 @@ function applyStep(observed: ObservedState, step: Step): ObservedState {
     const volumes = new Map(host.volumes).set(volumeKey({ pool, name: volume }), whole);
     return { ...observed, hosts: new Map(observed.hosts).set(host.name, { ...host, volumes }) };
   }
-  return {
-    ...observed,
-    hosts: new Map(observed.hosts).set(host.name, { ...host, vms: vmsAfter(host, step) }),
-  };
+  const vms = step.kind === 'receive' ? vmsAfterMove(observed, host, step) : vmsAfter(host, step);
+  return { ...observed, hosts: new Map(observed.hosts).set(host.name, { ...host, vms }) };
 }
 
 function namesAfter({ names }: ObservedState, step: NamesStep): KnownNames {
@@ -57,10 +57,25 @@ function namesAfter({ names }: ObservedState, step: NamesStep): KnownNames {
   return { ...names, isLoaded: true, files: { dhcpHosts: written('dhcpHosts'), hosts: written('hosts') } };
 }
 
+/** What another host had comes here, and says so. */
+function vmsAfterMove(observed: ObservedState, host: KnownHost, step: ReceiveStep): ObservedVm[] {
+  const source = observed.hosts.get(step.from.host);
+  const found = source?.kind === 'known' ? source.vms.find((vm) => vm.uuid === step.uuid) : undefined;
+  if (found?.mark?.state !== 'migrating' || found.mark.to?.host !== host.name)
+    throw new Error(`receive: ${step.vm} has not left ${step.from.host}`);
+  const there = host.vms.find((vm) => vm.uuid === step.uuid || vm.name === step.vm);
+  if (there !== undefined && there.mark?.state !== 'arriving' && there.mark?.removed?.movedTo === undefined)
+    throw new Error(`receive: ${host.name} has a ${step.vm}`);
+  const { request: _, ...moved } = off(found);
+  const arrived = { ...moved, autostart: step.autostart, mark: step.mark };
+  return [...host.vms.filter((vm) => vm !== there), settledAs(arrived, step)];
+}
+
 function vmsAfter({ vms }: KnownHost, step: VmStep): ObservedVm[] {
   if (step.kind === 'create') return [...vms.filter(({ uuid }) => uuid !== step.uuid), created(step)];
+  if (step.kind === 'receive') throw new Error('receive concerns two hosts');
   if (!vms.some((vm) => isOf(vm, step))) throw new Error(`${step.kind}: no ${step.vm} on ${step.host}`);
-  if (step.kind === 'purge') return vms.filter((vm) => !isOf(vm, step));
+  if (step.kind === 'purge' || step.kind === 'abandon') return vms.filter((vm) => !isOf(vm, step));
   return vms.map((vm) => (isOf(vm, step) ? settledAs(changed(vm, step), step) : vm));
 }
 
@@ -117,7 +132,10 @@ function off(vm: ObservedVm): ObservedVm {
   return { ...rest, power: 'shutoff' };
 }
 
-function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge' }>): ObservedVm {
+function changed(
+  vm: ObservedVm,
+  step: Exclude<VmStep, { kind: 'create' | 'purge' | 'receive' | 'abandon' }>,
+): ObservedVm {
   switch (step.kind) {
     case 'start':
     case 'restart':
@@ -153,9 +171,27 @@ function changed(vm: ObservedVm, step: Exclude<VmStep, { kind: 'create' | 'purge
       return off(snapshotsAfter(vm, step));
     case 'request':
       return { ...vm, request: step.request };
+    case 'depart':
+      return { ...off(vm), autostart: false, mark: departed(vm, step.to) };
+    case 'retire':
+      return { ...vm, mark: retired(vm, step) };
+    case 'recall':
+      return { ...vm, autostart: step.autostart, mark: step.mark };
   }
 }
 
 function markWith(vm: ObservedVm, change: Partial<Mark>): ObservedVm {
   return vm.mark === undefined ? vm : { ...vm, mark: { ...vm.mark, ...change } };
+}
+
+function departed({ mark }: ObservedVm, to: Passage): Mark {
+  if (mark === undefined) throw new Error('depart: no mark');
+  const { removed: _, ...rest } = mark;
+  return { ...rest, state: 'migrating', to };
+}
+
+function retired({ mark }: ObservedVm, { removed }: RetireStep): Mark {
+  if (mark === undefined) throw new Error('retire: no mark');
+  const { to: _, ...rest } = mark;
+  return { ...rest, state: 'tombstone', protect: false, removed };
 }

@@ -164,7 +164,7 @@ function benchOf({
     hosts,
     libvirt,
     clear: () => {
-      for (const { name } of simulator.hosts) reset(simulator.host(name).host);
+      for (const { host } of simulator.hosts) reset(host);
     },
     async observe(desired) {
       const question =

@@ -68,13 +68,17 @@ export function onlyOne(hosts: readonly SeenHost[], name: string): SeenVm {
  */
 export function disorder(hosts: readonly SeenHost[], known: readonly string[]): readonly string[] {
   const all = hosts.flatMap(({ vms }) => vms);
+  // What a move leaves behind is kept till its date.
+  const live = all.filter(({ mark }) => mark?.removed?.movedTo === undefined);
   const twice = (of: (vm: SeenVm) => string) =>
-    all.filter((vm) => all.some((other) => other !== vm && of(other) === of(vm)));
+    live.filter((vm) => live.some((other) => other !== vm && of(other) === of(vm)));
   return [
     ...hosts.flatMap((host) => volumeDisorder(host, known)),
     ...twice(({ name }) => name).map((vm) => `${vm.name} is on ${vm.host}, and elsewhere`),
     ...twice(({ uuid }) => uuid).map((vm) => `${vm.uuid} is on ${vm.host}, and elsewhere`),
-    ...all.filter(({ mark }) => mark?.state === 'building').map((vm) => `${vm.name} is not finished`),
+    ...all
+      .filter(({ mark }) => ['building', 'migrating', 'arriving'].includes(mark?.state ?? ''))
+      .map((vm) => `${vm.name} is ${vm.mark?.state}: it is not finished`),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '../../src/core/step.ts';
 import { createRestartLimiter } from '../../src/reconcile/restart-limiter.ts';
-import { inWords, NOW } from '../builders.ts';
+import { inWords, mark, NOW } from '../builders.ts';
 
 const base = { host: 'a', cluster: 'lab', reason: 'shut off' };
 const start: Step = { ...base, kind: 'start', vm: 'web', uuid: 'uuid-web' };
@@ -44,6 +44,17 @@ describe('the restart limiter', () => {
     { name: 'forgets starts after ten minutes', at: [0, 1, 2, 603], made: [true, true, true, true] },
   ])('$name', ({ at, made }) => {
     expect(startedAt(...at)).toEqual(made);
+  });
+
+  const passage = { host: 'b', at: NOW.toISOString(), commit: 'dead' };
+  it.each<Step>([
+    { ...start, kind: 'stop' },
+    { ...start, kind: 'remove', mark: mark() },
+    { ...start, kind: 'depart', to: passage, volumes: [] },
+  ])('forgets the starts of a VM that git has shut off: $kind', (off) => {
+    const limiter = createRestartLimiter();
+    limiter.remember([start, start, start, off], NOW);
+    expect(limiter.limit({ steps: [start], held: [] }, later(1)).held).toEqual([]);
   });
 
   it('holds the start alone, and says when the next one is', () => {

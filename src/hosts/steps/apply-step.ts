@@ -6,6 +6,7 @@ import { adopt } from './adopt.ts';
 import { attach } from './attach.ts';
 import type { StepContext } from './context.ts';
 import { create } from './create.ts';
+import { depart } from './depart.ts';
 import { describe } from './describe.ts';
 import { detach } from './detach.ts';
 import { grow } from './grow.ts';
@@ -16,9 +17,12 @@ import { requireOwned, writeMark } from './owned.ts';
 import { setUpPool } from './pool.ts';
 import { restart, start, stop } from './power.ts';
 import { purge } from './purge.ts';
+import { abandon, recall } from './recall.ts';
+import { receive } from './receive.ts';
 import { reclaim } from './reclaim.ts';
 import { remove, restore } from './remove.ts';
 import { resize } from './resize.ts';
+import { retire } from './retire.ts';
 import { revertToSnapshot } from './revert.ts';
 import { rewire } from './rewire.ts';
 import { rewriteSeed } from './seed.ts';
@@ -88,6 +92,16 @@ function applyChange(context: StepContext, step: VmStep | HostStep): Promise<voi
       return revertToSnapshot(context, step);
     case 'request':
       return writeRequest(context, step);
+    case 'depart':
+      return depart(context, step);
+    case 'receive':
+      return receive(context, step);
+    case 'retire':
+      return retire(context, step);
+    case 'abandon':
+      return abandon(context, step);
+    case 'recall':
+      return recall(context, step);
   }
 }
 

@@ -2,6 +2,7 @@ import type { SourceVm } from '../../core/desired.ts';
 import type { SeedOrder } from '../../core/seed.ts';
 import type { HostnameStep } from '../../core/step.ts';
 import type { Libvirt } from '../../libvirt/libvirt.ts';
+import type { copyVolume } from '../copy/copy-volume.ts';
 import type { DomainEvents } from '../domain-events.ts';
 import type { HostFacts } from '../host-facts.ts';
 import type { CheckedVolumes } from '../images/checked-volumes.ts';
@@ -48,13 +49,25 @@ export interface StepContext {
     readonly openSource: (source: SourceVm) => Promise<SourceDisk>;
     /** Lets one step at a time fill the file with that path, on whatever host. */
     readonly onePerFile: (path: string, fill: () => Promise<void>) => Promise<void>;
+    /** What was read of base images that people brought: sha256 by host, volume, size and time. */
+    readonly hashes: Map<string, string>;
     /** Lets a few copies be made at once, on all hosts. */
     readonly inTurn: <T>(copy: () => Promise<T>) => Promise<T>;
   };
   /** The bytes of a VM's seed. E_SECRET where a secret of it cannot be had. */
   readonly seedImage: (order: SeedOrder) => Promise<Buffer>;
   readonly guests: Guests;
-  /** Aborted: a newer commit is there. Nothing waits for a guest any longer: see `WaitCutShort`. */
+  /** Another host, for what concerns two. Throws where it cannot be reached. */
+  readonly peer: (host: string) => Promise<Pick<StepContext, 'host' | 'client' | 'facts' | 'events'>>;
+  /** Copies a volume from host to host. */
+  readonly copyVolume: typeof copyVolume;
+  /** Runs a copy between two hosts when neither has more of them than that. */
+  readonly copyInTurn: <T>(
+    hosts: readonly string[],
+    maxPerHost: number,
+    copy: () => Promise<T>,
+  ) => Promise<T>;
+  /** Aborted: a newer commit is there. No guest is waited for any longer, and no copy goes on: see `WaitCutShort`. */
   readonly superseded: AbortSignal;
   /** What is being done now, in a few words. */
   readonly progress: (message: string) => void;

@@ -1,6 +1,6 @@
 import { type Asked, WaitCutShort } from '../../core/asked.ts';
 import { agentIsConnected } from '../../core/domain-definition.ts';
-import type { RemoveStep, RestartStep, RevertStep, StopStep } from '../../core/step.ts';
+import type { DepartStep, RemoveStep, RestartStep, RevertStep, StopStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import type { DomainState } from '../../libvirt/domains.ts';
 import { CallTimeoutError, isLibvirtError, LibvirtError } from '../../libvirt/errors.ts';
@@ -21,7 +21,7 @@ const DEAF: Readonly<Partial<Record<DomainState, string>>> = {
   crashed: 'crashed and kept so',
 };
 
-export type EndingStep = StopStep | RemoveStep | RestartStep | RevertStep;
+export type EndingStep = StopStep | RemoveStep | RestartStep | RevertStep | DepartStep;
 
 /**
  * Asks the guest to shut down, again and again, until it is off; then, only if VM or config allow it, pulls the plug. By

@@ -1,0 +1,284 @@
+import type { DesiredVm } from './desired.ts';
+import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
+import { isLeftBehind, type Mark, type Passage } from './mark.ts';
+import { type Copies, sortCopies } from './move-copies.ts';
+import { moveProblem } from './move-problems.ts';
+import { abandonment, recallment, retirement } from './move-steps.ts';
+import { asReceived, movedVolumes, type Way } from './move-volumes.ts';
+import type { KnownHost } from './observed.ts';
+import { convergence, type WantedContext } from './plan-convergence.ts';
+import { settled } from './plan-drift.ts';
+import { type Problem, strangerProblem } from './plan-obstacles.ts';
+import { declaredSnapshot, planSnapshots } from './plan-snapshots.ts';
+import { forceOf, readyMark } from './ready-mark.ts';
+import { mergeFirst, snapshotsOf } from './snapshot.ts';
+import { type DepartStep, type ReceiveStep, type Step, stepId, type Verdict } from './step.ts';
+
+/** The VM is, or is to be again, on the host that git says; `first` and `last` end a move. */
+export interface Staying {
+  readonly first: readonly Step[];
+  readonly owned: OwnedVm;
+  readonly last: readonly Step[];
+}
+
+/**
+ * What follows for a VM that is, or was about to be, on another host than git says. Undefined: there is no move to speak of.
+ *
+ *   the VM           | a claim on                | what follows
+ *   -----------------|---------------------------|-------------------------------------------------------
+ *   on another host  | no host                   | depart, receive, then as if it were there, retire
+ *   on its way here  | this host, or none        | receive, then as if it were there, retire
+ *   on its way       | another host              | abandon there, depart to here, receive, ..., retire
+ *   to another host  |                           |
+ *   here, on its way | that host, or none        | abandon there, recall
+ *   nowhere          | this host                 | held: what holds its disks is not there
+ *   arrived, and its | -                         | retire the old copy, once the VM runs where it is to run
+ *   old copy is not  |                           |
+ *   retired          |                           |
+ *
+ * Held where something is in the way (`moveProblem`), or a host that has a part in it does not answer.
+ */
+export function planMove(
+  vm: DesiredVm,
+  host: KnownHost,
+  context: WantedContext,
+): Verdict | Staying | undefined {
+  const all = context.fleet.copiesOf(vm);
+  const copies = sortCopies(all);
+  const { body, husk, claims, tombstones } = copies;
+  const isMixed = all.some((copy) => copy.vm.name !== vm.name || copy.vm.uuid !== vm.uuid);
+  if (copies.isDoubled || isMixed) return planMuddle(vm, all);
+  if (body === undefined) return planLost(vm, copies, context.fleet);
+  const started = claims.find((claim) => claim.vm.power !== 'shutoff');
+  if (started !== undefined)
+    return hold(
+      vm,
+      'conflict',
+      `it was started on ${started.host} before its disks were there: shut it off there`,
+    );
+  if (body.mark.state === 'migrating' && body.vm.power !== 'shutoff')
+    return hold(
+      vm,
+      'conflict',
+      `it was on its way to ${body.mark.to?.host}, and somebody started it on ${body.host}: shut it off there`,
+    );
+  if (body.host === vm.host) return planStay(vm, copies, body, context);
+  if (body.mark.state === 'tombstone' && isActive(body)) return undefined;
+  const rest = tombstones.find((copy) => copy.host === vm.host && !isLeftBehind(copy.mark));
+  if (rest !== undefined)
+    return hold(
+      vm,
+      'conflict',
+      `it is on ${body.host}, and ${vm.host} keeps another one that was removed: purge that first`,
+    );
+  const silent = silentHost(vm, body, context.fleet);
+  if (silent !== undefined) return hold(vm, 'unknown', silent);
+  const from = context.fleet.known.get(body.host);
+  return from && planWay(vm, { copies, body, husk, from, to: host }, context);
+}
+
+/** Nobody can say which copy is the VM: a person has to, if a move is in it. */
+function planMuddle(vm: DesiredVm, all: readonly OwnedVm[]): Verdict | undefined {
+  const moving = all.find(({ mark }) => mark.state === 'migrating' || mark.state === 'arriving');
+  if (moving === undefined) return undefined;
+  const others = all.map((copy) => `${copy.vm.name} on ${copy.host} (${copy.mark.state})`).join(', ');
+  return hold(
+    vm,
+    'conflict',
+    `more than one VM could be this one: ${others}. Nothing is moved until one is left`,
+  );
+}
+
+/** No host that answers has the VM; what is left of a move must not be taken for nothing. */
+function planLost(vm: DesiredVm, { claims, tombstones }: Copies, fleet: Fleet): Verdict | undefined {
+  const [claim] = claims;
+  const source = claim?.mark.from?.host;
+  if (claim !== undefined && source !== undefined) {
+    const silent = fleet.unknown.has(source)
+      ? `its disks come from ${source}, which does not answer: it goes on when ${source} is back`
+      : undefined;
+    return silent === undefined
+      ? hold(
+          vm,
+          'conflict',
+          `its disks were on their way from ${source} to ${claim.host}, and it is not on ${source} any more: ` +
+            `define it again there, or undefine it on ${claim.host} to have it made anew`,
+        )
+      : hold(vm, 'unknown', silent);
+  }
+  const [old] = tombstones;
+  const movedTo = old?.mark.removed?.movedTo;
+  if (old === undefined || movedTo === undefined) return undefined;
+  if (fleet.unknown.has(movedTo))
+    return hold(vm, 'unknown', `it moved from ${old.host} to ${movedTo}, which does not answer`);
+  return hold(
+    vm,
+    'conflict',
+    `it moved from ${old.host} to ${movedTo}, and is not there any more: ${old.host} keeps its disks as they were then. ` +
+      `Define it again on ${movedTo}, or undefine it on ${old.host} to have it made anew`,
+  );
+}
+
+/** A host that does not answer, and without which nobody knows whether another copy may start. */
+function silentHost(vm: DesiredVm, { host, mark }: OwnedVm, fleet: Fleet): string | undefined {
+  const end = mark.to !== undefined && mark.to.host !== vm.host ? mark.to.host : undefined;
+  if (end !== undefined && fleet.unknown.has(end))
+    return `it is on its way from ${host} to ${end}, which does not answer: what is there has to be seen first`;
+  const seen = fleet.lastSeenOn(vm.name);
+  return (
+    seen &&
+    `host ${seen.name} does not answer and had this VM when it last answered. Bring it back, or take it out of operator.yaml if it is gone for good`
+  );
+}
+
+function planStay(
+  vm: DesiredVm,
+  { husk, claims }: Copies,
+  body: OwnedVm,
+  context: WantedContext,
+): Verdict | Staying | undefined {
+  const isLeaving = body.mark.state === 'migrating';
+  if (husk === undefined && claims.length === 0 && !isLeaving) return undefined;
+  const [stranger] = context.fleet.strangersLike(vm);
+  if (stranger !== undefined) return held(vm, { ...strangerProblem(vm, stranger), kind: 'move' });
+  const silent = isLeaving ? silentHost(vm, body, context.fleet) : undefined;
+  if (silent !== undefined) return hold(vm, 'unknown', silent);
+  const abandons = claims.map((claim) => abandonment(claim, body, 'it stays where it is'));
+  const mark = readyMark(vm, context, body.mark);
+  const recall = isLeaving
+    ? [recallment(body, { mark, autostart: vm.autostart, fleet: context.fleet, after: abandons })]
+    : [];
+  const owned = isLeaving ? { ...body, mark, vm: { ...body.vm, mark, autostart: vm.autostart } } : body;
+  const isOff = vm.power !== 'on' || body.vm.power === 'running';
+  const after = isOff ? [] : [`start ${vm.host}/${vm.name}`];
+  const last =
+    husk === undefined ? [] : [retirement(husk, body, { ...context, onceItRuns: vm.power === 'on', after })];
+  return { first: [...abandons, ...recall], owned, last };
+}
+
+interface Leg {
+  readonly copies: Copies;
+  readonly body: OwnedVm;
+  readonly husk: OwnedVm | undefined;
+  readonly from: KnownHost;
+  readonly to: KnownHost;
+}
+
+function planWay(vm: DesiredVm, leg: Leg, context: WantedContext): Verdict {
+  const { body, husk, from, to } = leg;
+  const [stranger] = context.fleet.strangersLike(vm);
+  if (stranger !== undefined) return held(vm, { ...strangerProblem(vm, stranger), kind: 'move' });
+  const base = { host: body.host, vm: body.vm.name, uuid: body.vm.uuid, cluster: context.cluster };
+  const snapshots = planSnapshots(body.vm, body.mark, {
+    base,
+    now: context.now,
+    declared: vm.snapshots ?? [],
+  });
+  const all = [...snapshots.first, ...snapshots.last].filter(
+    (step) => step.kind !== 'snapshot' || step.by === 'command',
+  );
+  const chain = body.mark.state === 'ready' ? all : [];
+  const merged = new Set(chain.flatMap((step) => (step.kind === 'merge' ? [step.snapshot] : [])));
+  const staying = snapshotsOf(body.mark).filter(({ name }) => !merged.has(name));
+  if (staying.length > 0 || chain.some(({ kind }) => kind !== 'merge'))
+    return {
+      steps: chain,
+      held: hold(vm, 'conflict', mergeFirst(body.mark) ?? 'a snapshot of it was asked for: merge that first')
+        .held,
+    };
+  const { snapshots: _, ...mark } = body.mark;
+  const way: Way = { vm, found: body.vm, mark, from, to };
+  const volumes = movedVolumes(way);
+  const problem = moveProblem(way, volumes, context.policyOf(vm.host));
+  if (problem !== undefined) return hold(vm, 'conflict', problem);
+  const retired =
+    husk === undefined ? [] : [retirement(husk, body, { ...context, onceItRuns: false, after: [] })];
+  const moved = chainOf(vm, { ...leg, way, volumes }, context);
+  return { steps: [...retired, ...chain, ...moved.steps], held: moved.held };
+}
+
+interface Prepared extends Leg {
+  readonly way: Way;
+  readonly volumes: ReceiveStep['volumes'];
+}
+
+/** The steps themselves, in the order in which they are made. */
+function chainOf(vm: DesiredVm, prepared: Prepared, context: WantedContext): Verdict {
+  const { copies, body, husk, way, volumes } = prepared;
+  const base = { vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
+  const continued = copies.claims.find(
+    (claim) => claim.host === vm.host && claim.mark.from?.host === body.host,
+  );
+  const abandons = copies.claims
+    .filter((claim) => claim !== continued)
+    .map((claim) => abandonment(claim, body, `it moves to ${vm.host}`));
+  const isUnderWay = body.mark.to?.host === vm.host;
+  const at = isUnderWay && body.mark.to ? body.mark.to.at : context.now.toISOString();
+  const passage = (host: string): Passage => ({ host, at, commit: context.commit });
+  const image = vm.bootDisk?.clone === 'overlay' ? { image: vm.bootDisk.image } : {};
+  const first = [
+    ...abandons.map(stepId),
+    ...(husk === undefined ? [] : [`retire ${husk.host}/${husk.vm.name}`]),
+  ];
+  const former = body.mark.to?.host;
+  const depart: DepartStep = {
+    ...base,
+    ...forceOf(vm),
+    ...(first.length > 0 && { after: first }),
+    kind: 'depart',
+    host: body.host,
+    reason:
+      body.mark.state === 'tombstone' ? `back in git, under ${vm.host}` : `git has it under ${vm.host} now`,
+    to: passage(vm.host),
+    ...(former !== undefined && context.fleet.known.has(former) && { formerly: former }),
+    volumes,
+    ...image,
+  };
+  const { removed: _r, to: _t, ...kept } = way.mark;
+  const mark: Mark = {
+    ...readyMark(vm, context, { ...kept, volumes: volumes.map(({ to }) => ({ ...to, made: true })) }),
+    from: passage(body.host),
+  };
+  const receive: ReceiveStep = {
+    ...base,
+    kind: 'receive',
+    host: vm.host,
+    reason: continued === undefined ? `from ${body.host}` : `from ${body.host}; an earlier try was cut short`,
+    after: isUnderWay ? first : [stepId(depart)],
+    from: passage(body.host),
+    volumes,
+    ...image,
+    autostart: vm.autostart,
+    mark,
+    limits: context.copyLimits,
+  };
+  const arrived = { host: vm.host, vm: asReceived(way, volumes, mark), mark };
+  const fleet = {
+    ...context.fleet,
+    usersOf: (file: string) => context.fleet.usersOf(file).filter((user) => user.vm.uuid !== vm.uuid),
+  };
+  const there = convergence(vm, arrived, { ...context, fleet });
+  const taken = (vm.snapshots ?? []).map((name) =>
+    declaredSnapshot(name, { ...base, host: vm.host }, context.now),
+  );
+  const { steps, held: waiting } = settled(
+    vm,
+    { steps: [receive, ...there.steps, ...taken], held: there.held },
+    context.commit,
+  );
+  const start = steps.find(({ kind }) => kind === 'start') ?? receive;
+  const retire = retirement(body, arrived, {
+    ...context,
+    onceItRuns: vm.power === 'on',
+    after: [stepId(start)],
+  });
+  return { steps: [...abandons, ...(isUnderWay ? [] : [depart]), ...steps, retire], held: waiting };
+}
+
+function hold(vm: DesiredVm, because: Problem['because'], reason: string): Verdict {
+  return held(vm, { because, kind: 'move', reason });
+}
+
+function held(vm: DesiredVm, problem: Problem): Verdict {
+  return { steps: [], held: [{ host: vm.host, subject: vm.name, ...problem }] };
+}
