@@ -44,6 +44,9 @@ export interface Question {
   readonly images?: readonly Image[];
 }
 
+/** Told what a step is doing, in a few words; a remark is what a person should know of its result. */
+export type Tell = (message: string, kind?: 'remark') => void;
+
 /** The KVM hosts. */
 export interface Hosts {
   /** Asks every host, in parallel. Never throws for one host: it becomes Unknown. */
@@ -52,7 +55,7 @@ export interface Hosts {
    * Makes one change and checks that it is there. Safe to repeat. Once begun it is finished, but for a wait for a guest and
    * a copy from host to host: those end with `WaitCutShort` once `superseded` is aborted.
    */
-  apply(step: Step, onProgress: (message: string) => void, superseded?: AbortSignal): Promise<void>;
+  apply(step: Step, tell: Tell, superseded?: AbortSignal): Promise<void>;
 }
 
 /** DHCP reservations and DNS names. */

@@ -52,10 +52,11 @@ function statusLine(running: ReadonlyMap<Step, string>): string {
   return parts.join('  ');
 }
 
-function resultLine({ host, subject, kind, outcome, durationMs, error }: StepResult, colors: Colors): string {
+function resultLine(result: StepResult, colors: Colors): string {
+  const { host, subject, kind, outcome, durationMs, error, remark } = result;
   const seconds = `${(durationMs / 1000).toFixed(1)} s`;
   if (outcome === 'done')
-    return `${colors.green('done')}    ${host}  ${kind} ${subject}  ${colors.dim(seconds)}`;
+    return `${colors.green('done')}    ${host}  ${kind} ${subject}  ${colors.dim(seconds)}${remark === undefined ? '' : `  ${remark}`}`;
   if (outcome === 'skipped')
     return `${colors.dim('later')}   ${host}  ${kind} ${subject}  ${colors.dim(seconds)}`;
   return `${colors.red('failed')}  ${host}  ${kind} ${subject}  ${error?.code}: ${error?.message}`;

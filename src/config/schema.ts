@@ -210,7 +210,7 @@ function webhookSchema(context: ConfigContext) {
     .describe('POST /webhook, by which a forge says that there is a new commit; without it there is none.');
 }
 
-/** For `hostnameVia: ssh`. */
+/** For `hostnameVia: ssh`, and how long any guest is waited for. */
 function guestsSchema(context: ConfigContext) {
   return z
     .strictObject({
@@ -229,7 +229,7 @@ function guestsSchema(context: ConfigContext) {
       timeout: duration.prefault('30s').describe('How long one try waits for a guest to answer.'),
     })
     .prefault({})
-    .describe('Login to guests, for hostnameVia: ssh.');
+    .describe('Login to guests, for hostnameVia: ssh; the timeout is for hostnameVia: agent too.');
 }
 
 /** How to log in: in `ssh` for all, in a host or a jump host for itself. */

@@ -3,7 +3,7 @@ import * as field from './fields.ts';
 
 /** `hostnameVia` of a manifest: how a guest learns its host name. */
 export function hostnameViaField() {
-  return field.oneOf(['cloud-init', 'dhcp', 'ssh', 'none']).optional();
+  return field.oneOf(['cloud-init', 'dhcp', 'ssh', 'agent', 'none']).optional();
 }
 
 const nameServers = z

@@ -116,7 +116,7 @@ export function disksOf({ bootDisk, dataDisks }: DesiredVm): readonly (BootDisk 
  *   ssh         the operator logs in and sets it, once
  *   none        it is nobody's business
  */
-export type HostnameVia = 'cloud-init' | 'dhcp' | 'ssh' | 'none';
+export type HostnameVia = 'cloud-init' | 'dhcp' | 'ssh' | 'agent' | 'none';
 
 export interface BootDisk {
   /** `vda` */

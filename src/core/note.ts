@@ -97,7 +97,12 @@ function hostLines(steps: readonly StepResult[]): string[] {
     const done = doneByKind(steps.filter((step) => step.host === host));
     return done === '' ? [] : [`  ${host}  ${done}`];
   });
-  return ['', countSteps(steps), ...capped([...steps.filter(isFailed).map(failureLine), ...perHost])];
+  const first = [...steps.filter(isFailed).map(failureLine), ...steps.flatMap(remarkLine)];
+  return ['', countSteps(steps), ...capped([...first, ...perHost])];
+}
+
+function remarkLine({ host, subject, kind, remark }: StepResult): readonly string[] {
+  return remark === undefined ? [] : [`  ${kind} of ${subject} on ${host}: ${oneLine(remark)}`];
 }
 
 function doneByKind(steps: readonly StepResult[]): string {
@@ -119,7 +124,8 @@ function laterLines(report: Report): string[] {
   return report.steps.map((step) => {
     if (isFailed(step)) return `${failureLine(step)}  ${at}`;
     const did = step.outcome === 'done' ? STEP_WORDS[step.kind].done : `${step.outcome} ${step.kind} of`;
-    return `  ${at}  ${did} ${step.subject} on ${step.host} (${step.reason})`;
+    const remark = step.remark === undefined ? '' : `: ${oneLine(step.remark)}`;
+    return `  ${at}  ${did} ${step.subject} on ${step.host} (${step.reason})${remark}`;
   });
 }
 

@@ -11,7 +11,7 @@ type VmBase = Pick<VmStep, 'host' | 'vm' | 'uuid' | 'cluster'>;
  *
  *   its seed says what git says no more  seed; last of all, so that a missing secret keeps nothing else from happening
  *   it was created without one           held, where the VM itself asks for one: cloud-init would take it for a new machine
- *   hostnameVia is ssh, and              hostname, once for each name: the mark remembers it
+ *   hostnameVia is ssh or agent, and     hostname, once for each name: the mark remembers it
  *     it runs when the plan is applied
  */
 export function planGuest(
@@ -32,9 +32,9 @@ export function hostnameStep(
   base: VmBase,
   { guestName }: Partial<Mark> = {},
 ): Step[] {
-  if (via !== 'ssh' || guestName === hostname) return [];
+  if ((via !== 'ssh' && via !== 'agent') || guestName === hostname) return [];
   const reason = guestName === undefined ? `to be ${hostname}` : `from ${guestName} to ${hostname}`;
-  return [{ ...base, kind: 'hostname', reason, hostname, address }];
+  return [{ ...base, kind: 'hostname', reason, via, hostname, address }];
 }
 
 /** The seed as a disk of a new VM. */

@@ -24,6 +24,8 @@ export interface StepResult {
   /** Of a skipped step: the id of the one that was not done. */
   readonly waitsFor?: string;
   readonly error?: { readonly code: string; readonly message: string };
+  /** Of a step that was done: what a person should know of its result. */
+  readonly remark?: string;
   readonly durationMs: number;
 }
 

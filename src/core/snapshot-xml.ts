@@ -3,12 +3,14 @@ import { REQUEST_NAMESPACE, type Snapshot, type SnapshotDisk, type SnapshotReque
 import { attribute, elementsAt, escapeXml } from './xml.ts';
 
 const STATES = ['taking', 'ready', 'merging', 'reverting'] as const;
+const CONSISTENCIES = ['quiesced', 'crash'] as const;
 const ACTIONS = ['create', 'delete', 'revert'] as const;
 
 /** A snapshot as it stands in the mark; `prefix` is the namespace's, with its colon, or empty. */
 export function renderSnapshot(snapshot: Snapshot, prefix: string): string {
-  const { name, at, by, state, paused = false } = snapshot;
-  const head = attributes({ name, at, by, state, ...(paused && { paused: 'yes' }) });
+  const { name, at, by, state, consistency, paused = false } = snapshot;
+  const more = { ...(consistency !== undefined && { consistency }), ...(paused && { paused: 'yes' }) };
+  const head = attributes({ name, at, by, state, ...more });
   const disks = snapshot.disks.map(({ target, pool, overlay, fresh }) => {
     const of = attributes({ target, pool, overlay, ...(fresh !== undefined && { fresh }) });
     return `<${prefix}disk${of}/>`;
@@ -19,12 +21,14 @@ export function renderSnapshot(snapshot: Snapshot, prefix: string): string {
 /** Throws where it is not as we write it. */
 export function readSnapshot(element: Element): Snapshot {
   const by = required(element, 'by');
+  const consistency = CONSISTENCIES.find((one) => one === attribute(element, 'consistency'));
   if (by !== 'git' && by !== 'command') throw new Error(`our mark has a snapshot by "${by}"`);
   return {
     name: required(element, 'name'),
     at: required(element, 'at'),
     by,
     state: oneOf(STATES, required(element, 'state')),
+    ...(consistency !== undefined && { consistency }),
     ...(attribute(element, 'paused') === 'yes' && { paused: true }),
     disks: elementsAt(element, 'disk').map(readDisk),
   };

@@ -21,6 +21,11 @@ export interface Snapshot {
   /** Who asked for it: what git no longer declares is merged, what a command made is left alone. */
   readonly by: 'git' | 'command';
   readonly state: SnapshotState;
+  /**
+   * How the guest was when it was taken, where it ran: `quiesced` with its file systems at rest, `crash` as a power cut would
+   * leave it. Absent: it was off, or that is not known.
+   */
+  readonly consistency?: 'quiesced' | 'crash';
   /** While merging: we started the VM for it, paused, and end it after. */
   readonly paused?: boolean;
   readonly disks: readonly SnapshotDisk[];

@@ -123,6 +123,7 @@ export interface SeedStep extends VmStepBase {
 /** Sets the host name inside the running guest. */
 export interface HostnameStep extends VmStepBase {
   readonly kind: 'hostname';
+  readonly via: 'ssh' | 'agent';
   readonly hostname: string;
   /** Where the guest answers. */
   readonly address: string;

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { WaitCutShort } from '../core/asked.ts';
 import type { HostnameStep } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
+import { execInGuest, type GuestAgent, nameFromAgent, requireExec } from '../hosts/guest-agent.ts';
 import { connectSsh, type SshConnection } from '../hosts/ssh.ts';
 import type { SshTarget } from '../hosts/ssh-target.ts';
 import type { Guests } from '../hosts/steps/context.ts';
@@ -22,21 +24,22 @@ export interface GuestsOptions {
   readonly hosts: ReadonlyMap<string, SshTarget>;
 }
 
-type Guest = Pick<HostnameStep, 'vm' | 'host' | 'address' | 'hostname'>;
+type Guest = Pick<HostnameStep, 'vm' | 'host' | 'address' | 'hostname' | 'via'>;
 
 const TRY_EVERY_MS = 1000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A guest that boots refuses connections at first, and logins until its users are there. */
 const BOOTING = ['E_SSH_UNREACHABLE', 'E_SSH_AUTH', 'E_TIMEOUT'];
 
-/** Guests, over SSH. */
+/** Guests, over SSH or by their agents. */
 export function createGuests(options: GuestsOptions): Guests {
   const keys = guestKeysIn(options.keysDir);
   return {
     expectNew: (vm) => keys.expectNew(vm),
-    async setHostname(guest) {
+    async setHostname(guest, agent) {
+      if (guest.via === 'agent') return nameByAgent(guest, agent, options.timeoutMs);
       const target = await targetOf(guest, keys, options);
-      const ssh = await connectWhenUp(guest, target, options.timeoutMs);
+      const ssh = await connectWhenUp(guest, target, { ...options, superseded: agent.superseded });
       try {
         await nameGuest(ssh, guest.hostname);
       } finally {
@@ -44,6 +47,14 @@ export function createGuests(options: GuestsOptions): Guests {
       }
     },
   };
+}
+
+/** Asks before it runs anything: a guest that has its name need not let its agent run programs. */
+async function nameByAgent({ vm, hostname }: Guest, agent: GuestAgent, timeoutMs: number): Promise<void> {
+  if ((await nameFromAgent(agent, timeoutMs)) === hostname) return;
+  await requireExec(agent);
+  const target = { name: vm, user: 'root' };
+  await nameGuest({ target, exec: (argv, options) => execInGuest(agent, argv, options) }, hostname);
 }
 
 async function targetOf(
@@ -76,13 +87,24 @@ async function targetOf(
   };
 }
 
-async function connectWhenUp(guest: Guest, target: SshTarget, timeoutMs: number): Promise<SshConnection> {
+interface Patience {
+  readonly timeoutMs: number;
+  readonly superseded: AbortSignal;
+}
+
+async function connectWhenUp(
+  guest: Guest,
+  target: SshTarget,
+  { timeoutMs, superseded }: Patience,
+): Promise<SshConnection> {
   const deadline = AbortSignal.timeout(timeoutMs);
+  const either = AbortSignal.any([deadline, superseded]);
   let last: unknown;
   while (!deadline.aborted) {
     try {
-      return await connectSsh(target, deadline);
+      return await connectSsh(target, either);
     } catch (error) {
+      if (superseded.aborted) throw new WaitCutShort();
       if (error instanceof OperatorError && !BOOTING.includes(error.code)) throw error;
       if (error instanceof OperatorError) last = error;
       else if (error !== deadline.reason) throw error;

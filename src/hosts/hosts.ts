@@ -84,7 +84,7 @@ export function createHosts(options: HostsOptions): Hosts {
       return { hosts: new Map(seen.map((host) => [host.name, host])) };
     },
 
-    async apply(step, progress, superseded = NEVER) {
+    async apply(step, tell, superseded = NEVER) {
       if (isNamesStep(step)) throw new TypeError(`${step.kind} is not for a KVM host`);
       const host = hosts.get(step.host);
       if (host === undefined)
@@ -94,7 +94,9 @@ export function createHosts(options: HostsOptions): Hosts {
         if (step.kind === 'create' || step.kind === 'restore' || step.kind === 'receive')
           await options.inventory.expect(step.host, step.vm);
         const { defineInTurn } = host;
-        const about = { host: step.host, facts, progress, superseded };
+        const progress = (message: string) => tell(message);
+        const remark = (message: string) => tell(message, 'remark');
+        const about = { host: step.host, facts, progress, remark, superseded };
         const own = { ...about, client: libvirt, events, defineInTurn, images };
         const context = { ...own, peer, copyVolume, copyInTurn };
         try {

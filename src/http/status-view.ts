@@ -2,7 +2,7 @@ import type { Issue } from '../core/issue.ts';
 import type { Mark, MarkState } from '../core/mark.ts';
 import type { ObservedHost, ObservedState, ObservedVm, PowerState } from '../core/observed.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
-import type { SnapshotState } from '../core/snapshot.ts';
+import type { Snapshot, SnapshotState } from '../core/snapshot.ts';
 import { type Held, type Step, type StepKind, subjectOf } from '../core/step.ts';
 import { redactText } from '../redact.ts';
 
@@ -103,6 +103,8 @@ export interface VmView {
     readonly name: string;
     readonly at: string;
     readonly state: SnapshotState;
+    /** Of one that was taken while the VM ran: `quiesced`, or `crash`: as a power cut would leave it. */
+    readonly consistency?: NonNullable<Snapshot['consistency']>;
   }[];
   /** Volumes of disks that left the manifests, kept until their date; absent: none. */
   readonly keptVolumes?: readonly KeptVolumeView[];
@@ -267,9 +269,13 @@ function viewVm(vm: ObservedVm, cluster: string | undefined, pendingRestart: str
     ...(pendingRestart !== undefined && { pendingRestart }),
     ...(keptVolumes.length > 0 && { keptVolumes }),
     ...(snapshots !== undefined && {
-      snapshots: snapshots.map(({ name: snapshot, at, state: now }) => ({ name: snapshot, at, state: now })),
+      snapshots: snapshots.map(viewSnapshot),
     }),
   };
+}
+
+function viewSnapshot({ name, at, state, consistency }: Snapshot) {
+  return { name, at, state, ...(consistency !== undefined && { consistency }) };
 }
 
 function viewKept({ volumes }: Mark): KeptVolumeView[] {

@@ -2,12 +2,12 @@ import type { Duplex } from 'node:stream';
 import { ConnectionClosedError, LibvirtError } from './errors.ts';
 import { CALLS_THAT_MAY_SILENCE_DAEMON, Keepalive, type KeepaliveOptions } from './keepalive.ts';
 import {
+  callHeader,
   KEEPALIVE,
   type Packet,
   PacketSplitter,
   PROGRAM,
   ProtocolError,
-  remoteHeader,
   STATUS,
   TYPE,
   writePacket,
@@ -47,7 +47,7 @@ export class RpcConnection {
   readonly #splitter = new PacketSplitter((packet) => this.#receive(packet));
   readonly #calls = new PendingCalls();
   readonly #sender: Sender;
-  readonly #streams = new Map<number, { number: number; sink: StreamSink }>();
+  readonly #streams = new Map<number, { program: number; number: number; sink: StreamSink }>();
   readonly #eventListeners = new Set<(event: RawEvent) => void>();
   readonly #closeListeners = new Set<(error: ConnectionClosedError) => void>();
   #holders = 0;
@@ -87,7 +87,8 @@ export class RpcConnection {
     options?: CallOptions,
   ): Promise<number> {
     const serial = this.#calls.takeSerial();
-    this.#streams.set(serial, { number: procedureNamed(name).number, sink });
+    const { program, number } = procedureNamed(name);
+    this.#streams.set(serial, { program, number, sink });
     try {
       await this.#call(name, args, options ?? {}, serial);
     } catch (error) {
@@ -152,7 +153,7 @@ export class RpcConnection {
     const open = this.#streams.get(serial);
     if (this.#closed !== undefined || open === undefined)
       throw this.#closed ?? new Error(`stream ${serial} is not open`);
-    await this.#sender.streamPacket(remoteHeader(type, open.number, serial, status), payload);
+    await this.#sender.streamPacket(callHeader(open, { type, serial, status }), payload);
   }
 
   #call<N extends ProcedureName>(
@@ -161,17 +162,19 @@ export class RpcConnection {
     options: CallOptions,
     serial: number,
   ): Promise<ReplyOf<N>> {
-    const { number, args: argsCodec, reply: replyCodec } = procedureNamed(name);
+    const procedure = procedureNamed(name);
+    const { program, number, args: argsCodec, reply: replyCodec } = procedure;
+    const header = callHeader(procedure, { type: TYPE.call, serial, status: STATUS.ok });
     return new Promise((resolve, reject) => {
       const call: PendingCall = {
         name,
+        program,
         number,
         serial,
         signal: options.signal,
         timer: undefined,
         sent: false,
-        write: (writer) =>
-          writePacket(writer, remoteHeader(TYPE.call, number, serial, STATUS.ok), argsCodec, args),
+        write: (writer) => writePacket(writer, header, argsCodec, args),
         complete: (body) => resolve(decode(replyCodec, body)),
         reject,
         cancel: (reason) => {
@@ -209,9 +212,11 @@ export class RpcConnection {
   #receive(packet: Packet): void {
     if (this.#closed !== undefined) return;
     if (packet.program === PROGRAM.keepalive) this.#receiveKeepalive(packet);
-    else if (packet.program !== PROGRAM.remote)
+    else if (packet.program !== PROGRAM.remote && packet.program !== PROGRAM.qemu)
       throw new ProtocolError(`program 0x${packet.program.toString(16)} is unknown`);
     else if (packet.type === TYPE.reply) this.#receiveReply(packet);
+    // Nothing of QEMU's program is listened to.
+    else if (packet.program === PROGRAM.qemu) return;
     else if (packet.type === TYPE.event) this.#receiveEvent(packet);
     else if (packet.type === TYPE.stream)
       this.#streams.get(packet.serial)?.sink.packet(packet.status, packet.body);
@@ -228,14 +233,14 @@ export class RpcConnection {
     }
   }
 
-  #receiveReply({ serial, procedure, status, body }: Packet): void {
+  #receiveReply({ program, serial, procedure, status, body }: Packet): void {
     const call = this.#calls.get(serial);
     if (call === undefined) {
       // The late reply of a call that was cancelled or timed out.
       if (this.#calls.issued(serial)) return;
       throw new ProtocolError(`a reply came to call ${serial}, which was never made`);
     }
-    if (procedure !== call.number || !call.sent)
+    if (program !== call.program || procedure !== call.number || !call.sent)
       throw new ProtocolError(`the reply to ${call.name} is for procedure ${procedure}`);
     if (status === STATUS.ok) call.complete(body);
     else if (status === STATUS.error) call.reject(new LibvirtError(call.name, decode(remoteError, body)));

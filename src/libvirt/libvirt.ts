@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { type Agent, agentCalls } from './agent.ts';
 import { type Chains, chainCalls } from './chains.ts';
 import { RpcConnection, type RpcOptions } from './connection.ts';
 import { type Devices, deviceCalls } from './devices.ts';
@@ -26,6 +27,7 @@ export interface Libvirt {
   readonly domains: Domains;
   readonly devices: Devices;
   readonly chains: Chains;
+  readonly agent: Agent;
   readonly pools: Pools;
   readonly volumes: Volumes;
   readonly node: Node;
@@ -56,6 +58,7 @@ export async function openLibvirt(stream: Duplex, options: OpenOptions = {}): Pr
     domains: domainCalls(rpc),
     devices: deviceCalls(rpc),
     chains: chainCalls(rpc),
+    agent: agentCalls(rpc),
     pools: poolCalls(rpc),
     volumes: volumeCalls(rpc),
     node: nodeCalls(rpc),

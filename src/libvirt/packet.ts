@@ -13,7 +13,8 @@ const COMMON_MAX_BYTES = 256 * 1024 + HEADER_BYTES;
 /** VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX: the most that every libvirt takes in one stream packet. */
 export const STREAM_CHUNK_MAX_BYTES = 262_120;
 
-export const PROGRAM = { remote: 0x20008086, keepalive: 0x6b656570 } as const;
+/** `qemu` is what only QEMU's driver can do, such as talking to a guest's agent; its procedures are numbered anew. */
+export const PROGRAM = { remote: 0x20008086, qemu: 0x20008087, keepalive: 0x6b656570 } as const;
 const PROGRAM_VERSION = 1;
 export const KEEPALIVE = { ping: 1, pong: 2 } as const;
 export const TYPE = { call: 0, reply: 1, event: 2, stream: 3, streamHole: 6 } as const;
@@ -32,9 +33,12 @@ export interface Packet extends PacketHeader {
   readonly body: Buffer;
 }
 
-/** The header of a call, reply, event or stream packet of the one program that is spoken here. */
-export function remoteHeader(type: number, procedure: number, serial: number, status: number): PacketHeader {
-  return { program: PROGRAM.remote, procedure, type, serial, status };
+/** The header of a packet that opens or goes on with a call. */
+export function callHeader(
+  { program, number }: { readonly program: number; readonly number: number },
+  rest: Pick<PacketHeader, 'type' | 'serial' | 'status'>,
+): PacketHeader {
+  return { program, procedure: number, ...rest };
 }
 
 /** The header of a ping or a pong. */

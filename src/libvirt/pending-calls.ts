@@ -14,7 +14,8 @@ export interface CallOptions {
 
 export interface PendingCall extends Cancellable {
   readonly name: ProcedureName;
-  /** The procedure's number. */
+  /** The procedure's program, and its number there. */
+  readonly program: number;
   readonly number: number;
   readonly serial: number;
   readonly signal: AbortSignal | undefined;

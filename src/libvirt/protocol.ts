@@ -1,3 +1,4 @@
+import { agentProcedures } from './protocol/agent.ts';
 import { chainProcedures } from './protocol/chain.ts';
 import { connectProcedures } from './protocol/connect.ts';
 import { domainProcedures } from './protocol/domain.ts';
@@ -11,6 +12,7 @@ export const procedures = {
   ...connectProcedures,
   ...domainProcedures,
   ...chainProcedures,
+  ...agentProcedures,
   ...storageProcedures,
   ...eventProcedures,
 } as const;

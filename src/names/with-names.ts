@@ -8,9 +8,9 @@ export function withNames(hosts: Hosts, names: Names): Hosts {
       const [observed, seen] = await Promise.all([hosts.observe(question, signal), names.observe(signal)]);
       return { ...observed, names: seen };
     },
-    async apply(step, onProgress, superseded) {
+    async apply(step, tell, superseded) {
       if (isNamesStep(step)) await names.apply(step);
-      else await hosts.apply(step, onProgress, superseded);
+      else await hosts.apply(step, tell, superseded);
     },
   };
 }

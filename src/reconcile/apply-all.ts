@@ -3,7 +3,7 @@ import { orderSteps } from '../core/order-steps.ts';
 import type { StepOutcome, StepResult } from '../core/report.ts';
 import { type Step, stepId, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
-import type { Hosts } from '../ports.ts';
+import type { Hosts, Tell } from '../ports.ts';
 import type { AskedGuests } from './asked-guests.ts';
 import type { OnProgress } from './progress.ts';
 import { type Concurrency, createSlots, type Slots } from './slots.ts';
@@ -79,9 +79,14 @@ async function applyOne(step: Step, { hosts, superseded, options }: Run): Promis
   try {
     // A copy may take hours, and goes on where it was: the end of the program need not wait for it.
     const enough = step.kind === 'receive' ? options.signal : superseded;
-    await hosts.apply(step, (message) => onProgress({ kind: 'step-progress', step, message }), enough);
+    let remark: string | undefined;
+    const tell: Tell = (message, kind) => {
+      if (kind === 'remark') remark = message;
+      else onProgress({ kind: 'step-progress', step, message });
+    };
+    await hosts.apply(step, tell, enough);
     asked.over(step);
-    const done = result('done');
+    const done = { ...result('done'), ...(remark !== undefined && { remark }) };
     onProgress({ kind: 'step-ended', step, result: done });
     return done;
   } catch (error) {

@@ -14,11 +14,11 @@ export function logProgress(log: Logger): OnProgress {
       case 'step-begun':
         return log.debug({ ...named(event.step), reason: event.step.reason }, 'step begun');
       case 'step-ended': {
-        const { outcome, durationMs } = event.result;
+        const { outcome, durationMs, remark } = event.result;
         if (outcome === 'failed')
           return log.warn({ ...named(event.step), durationMs, err: event.error }, 'step failed');
         const told = outcome === 'done' ? 'applied' : 'waits no longer, as a newer commit is there';
-        return log.info({ ...named(event.step), durationMs }, told);
+        return log.info({ ...named(event.step), durationMs, ...(remark !== undefined && { remark }) }, told);
       }
       case 'recorded':
         return logReport(log, event.report, event.news);

@@ -1,4 +1,5 @@
 import type { ArgsOf, ProcedureName, ReplyOf } from '../libvirt/protocol.ts';
+import { agentCalls } from './calls/agent.ts';
 import type { Caller } from './calls/caller.ts';
 import { chainCalls } from './calls/chain.ts';
 import { connectionCalls } from './calls/connection.ts';
@@ -13,6 +14,7 @@ export type Calls = {
 
 const calls: Calls = {
   ...connectionCalls,
+  ...agentCalls,
   ...chainCalls,
   ...deviceCalls,
   ...domainCalls,

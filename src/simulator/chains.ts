@@ -11,6 +11,7 @@ import {
   operationFailed,
   wrongState,
 } from './failure.ts';
+import { requireAgent, whileFrozen } from './guest-agent.ts';
 import type { Storage } from './storage.ts';
 import { dataOf, withData } from './volumes.ts';
 import { parseRoot } from './xml-document.ts';
@@ -59,10 +60,12 @@ function switchFiles({ domain, storage }: ChainCall, files: readonly NewFile[], 
     const what = `missing existing file for disk ${target}: ${file}: No such file or directory`;
     throw new LibvirtFailure(CODES.SYSTEM_ERROR, 'qemu', what);
   }
-  if (quiesce && !domain.hasAgent) {
-    const message = 'Guest agent is not responding: QEMU guest agent is not connected';
-    throw new LibvirtFailure(CODES.AGENT_UNRESPONSIVE, 'qemu', message);
-  }
+  if (!quiesce) return goOnIn(domain, run, files);
+  requireAgent(domain);
+  whileFrozen(domain, () => goOnIn(domain, run, files));
+}
+
+function goOnIn(domain: Domain, run: Run, files: readonly NewFile[]): void {
   if (files.some(({ file }) => run.definition.disks.some((disk) => disk.file === file)))
     throw internalError(
       'qemu',

@@ -1,6 +1,7 @@
 import type { DomainRef } from '../libvirt/protocol/procedure.ts';
 import type { Definition } from './definition.ts';
 import { wrongState } from './failure.ts';
+import type { Guest } from './guest-agent.ts';
 
 /** virDomainState, those that occur here. */
 export const STATE = { running: 1, paused: 3, shutoff: 5 } as const;
@@ -53,6 +54,8 @@ export interface Domain {
   ignoresShutdown: boolean;
   /** The guest runs an agent, which shuts it down when it is asked to. */
   hasAgent: boolean;
+  /** What that agent shows and does. */
+  readonly guest: Guest;
   /** The guest does not let go of a device that is taken from it. */
   keepsDevices: boolean;
 }

@@ -13,15 +13,8 @@ import {
 } from './domain.ts';
 import type { EventFeed } from './event-feed.ts';
 import type { HostFacts } from './facts.ts';
-import {
-  allowFlags,
-  CODES,
-  LibvirtFailure,
-  noDomain,
-  operationFailed,
-  systemError,
-  wrongState,
-} from './failure.ts';
+import { allowFlags, LibvirtFailure, noDomain, operationFailed, systemError, wrongState } from './failure.ts';
+import { newGuest, rebooted, requireAgent } from './guest-agent.ts';
 import { checkStart } from './start-checks.ts';
 import type { Storage } from './storage.ts';
 
@@ -142,6 +135,7 @@ export class Domains {
     }
     const paused = (flags & START.paused) !== 0;
     this.#run(domain, domain.config, { paused, reason: RUN_REASON.booted });
+    rebooted(domain.guest);
     if (!paused) this.#emit(domain, 'unpaused');
     this.#emit(domain, 'booted');
     if (paused) this.#emit(domain, 'paused');
@@ -182,10 +176,7 @@ export class Domains {
     const { run } = domain;
     if (run?.state !== STATE.running) throw wrongState('qemu', 'domain is not running');
     const byAgent = (flags & SHUTDOWN_AGENT) !== 0;
-    if (byAgent && !domain.hasAgent) {
-      const message = 'Guest agent is not responding: QEMU guest agent is not connected';
-      throw new LibvirtFailure(CODES.AGENT_UNRESPONSIVE, 'qemu', message);
-    }
+    if (byAgent) requireAgent(domain);
     if ((domain.ignoresShutdown && !byAgent) || run.stopping !== undefined) return;
     run.stopping = setTimeout(() => this.powerOff(domain), this.#options.shutdownMs);
     run.stopping.unref();
@@ -285,6 +276,7 @@ export class Domains {
       snapshots: [],
       ignoresShutdown: false,
       hasAgent: false,
+      guest: newGuest(),
       keepsDevices: false,
     };
     this.#byUuid.set(uuid, domain);

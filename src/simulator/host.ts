@@ -4,6 +4,7 @@ import { definitionOf } from './domain.ts';
 import { Domains } from './domains.ts';
 import { EventFeed } from './event-feed.ts';
 import type { HostFacts } from './facts.ts';
+import type { Guest } from './guest-agent.ts';
 import { Storage } from './storage.ts';
 import { imageFile } from './volumes.ts';
 
@@ -121,6 +122,11 @@ export class SimulatedHost {
   /** Whether the guest runs an agent. */
   runAgent(vm: string, runs = true): void {
     this.domains.byName(vm).hasAgent = runs;
+  }
+
+  /** What the agent of the guest shows, for a test to look at and to change. */
+  guestOf(vm: string): Guest {
+    return this.domains.byName(vm).guest;
   }
 
   /** True while the VM runs. */

@@ -23,11 +23,12 @@ import type { StreamEnd } from './volume-stream.ts';
 
 /** VIR_ERR_ERROR. */
 const LEVEL_ERROR = 2;
-const NAMES = new Map<number, ProcedureName>(
+const NAMES = new Map<string, ProcedureName>(
   Object.keys(procedures)
     .filter(isProcedureName)
-    .map((name) => [procedureNamed(name).number, name]),
+    .map((name) => [keyOf(procedureNamed(name).program, procedureNamed(name).number), name]),
 );
+const PROGRAMS: readonly number[] = [PROGRAM.remote, PROGRAM.qemu];
 const BEFORE_OPEN: readonly ProcedureName[] = ['authList', 'authPolkit', 'connectOpen', 'connectClose'];
 
 /** libvirtd's end of one connection. Calls are answered as they come, unless one is told to take its time. */
@@ -57,7 +58,7 @@ export class RpcSession implements Caller {
   }
 
   send(event: RawEvent): void {
-    const header = { type: TYPE.event, serial: 0, status: STATUS.ok };
+    const header = { program: PROGRAM.remote, type: TYPE.event, serial: 0, status: STATUS.ok };
     if (event.name === 'domainLifecycle') {
       const { number, body } = eventMessages.domainLifecycle;
       this.#write({ ...header, procedure: number }, body, event.body);
@@ -98,8 +99,8 @@ export class RpcSession implements Caller {
       this.#streams.get(packet.serial)?.hole(decode(streamHole, packet.body).lengthBytes);
       return;
     }
-    const name = NAMES.get(packet.procedure);
-    if (packet.program !== PROGRAM.remote || packet.type !== TYPE.call) this.#stream.destroy();
+    const name = NAMES.get(keyOf(packet.program, packet.procedure));
+    if (!PROGRAMS.includes(packet.program) || packet.type !== TYPE.call) this.#stream.destroy();
     else if (name === undefined) this.#fail(packet, new LibvirtFailure(CODES.RPC, 'rpc', unknown(packet)));
     else this.#judge(packet, name, this.host.judge(name));
   }
@@ -120,8 +121,8 @@ export class RpcSession implements Caller {
 
   #answer(packet: Packet, name: ProcedureName): void {
     this.#execute(packet, name, (codec, reply) => {
-      const { procedure, serial } = packet;
-      this.#write({ type: TYPE.reply, status: STATUS.ok, procedure, serial }, codec, reply);
+      const { program, procedure, serial } = packet;
+      this.#write({ program, type: TYPE.reply, status: STATUS.ok, procedure, serial }, codec, reply);
     });
     if (name === 'connectClose') this.#stream.end();
   }
@@ -152,11 +153,12 @@ export class RpcSession implements Caller {
     }
   }
 
-  #startStream({ procedure, serial }: Packet, open: OpenStream): void {
+  #startStream({ program, procedure, serial }: Packet, open: OpenStream): void {
+    const about = { program, procedure, serial };
     const client: StreamEnd = {
-      packet: (status, body) => this.#write({ type: TYPE.stream, procedure, serial, status }, unframed, body),
+      packet: (status, body) => this.#write({ ...about, type: TYPE.stream, status }, unframed, body),
       hole: (lengthBytes) =>
-        this.#write({ type: TYPE.streamHole, procedure, serial, status: STATUS.continue }, streamHole, {
+        this.#write({ ...about, type: TYPE.streamHole, status: STATUS.continue }, streamHole, {
           lengthBytes,
           flags: 0,
         }),
@@ -164,7 +166,7 @@ export class RpcSession implements Caller {
     this.#streams.set(serial, open(client));
   }
 
-  #fail({ procedure, serial }: Packet, failure: LibvirtFailure): void {
+  #fail({ program, procedure, serial }: Packet, failure: LibvirtFailure): void {
     const body = {
       code: failure.code,
       domain: failure.origin,
@@ -178,7 +180,7 @@ export class RpcSession implements Caller {
       int2: -1,
       net: undefined,
     };
-    this.#write({ type: TYPE.reply, status: STATUS.error, procedure, serial }, remoteError, body);
+    this.#write({ program, type: TYPE.reply, status: STATUS.error, procedure, serial }, remoteError, body);
   }
 
   #pong(): void {
@@ -186,9 +188,8 @@ export class RpcSession implements Caller {
     this.#stream.write(encodePacket({ ...header, serial: 0, status: STATUS.ok }, nothing, undefined));
   }
 
-  #write<T>(header: Omit<PacketHeader, 'program'>, codec: Codec<T>, body: T): void {
-    if (this.#stream.writable)
-      this.#stream.write(encodePacket({ ...header, program: PROGRAM.remote }, codec, body));
+  #write<T>(header: PacketHeader, codec: Codec<T>, body: T): void {
+    if (this.#stream.writable) this.#stream.write(encodePacket(header, codec, body));
   }
 
   #leave(): void {
@@ -204,6 +205,10 @@ const unframed: Codec<Buffer> = {
     throw new Error('never decoded');
   },
 };
+
+function keyOf(program: number, procedure: number): string {
+  return `${program}/${procedure}`;
+}
 
 function isProcedureName(name: string): name is ProcedureName {
   return name in procedures;

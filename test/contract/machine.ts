@@ -1,4 +1,4 @@
-import type { NewVm } from '../../src/core/desired.ts';
+import type { DataDisk, NewVm } from '../../src/core/desired.ts';
 import { renderDomain } from '../../src/core/domain-xml.ts';
 import { vmUuid } from '../../src/core/identity.ts';
 import type { Mark } from '../../src/core/mark.ts';
@@ -63,8 +63,18 @@ export async function makeVolume({ pools, volumes }: Libvirt, name: string): Pro
   return volumes.create(await pools.byName('default'), renderVolume(name, 16 * MIB));
 }
 
-/** Defines a VM and makes its disk. */
-export async function makeMachine(libvirt: Libvirt, name: string): Promise<DomainRef> {
+/** A data disk as a VM of that name has it. */
+export function dataDisk(name: string, target = 'vdb'): DataDisk {
+  return { target, pool: 'default', volume: `${name}-${target}.qcow2`, sizeGiB: 1 };
+}
+
+/** Defines a VM and makes its disks. */
+export async function makeMachine(
+  libvirt: Libvirt,
+  name: string,
+  change: Partial<NewVm> = {},
+): Promise<DomainRef> {
   await makeVolume(libvirt, `${name}-vda.qcow2`);
-  return libvirt.domains.define(machineXml(name), { validate: true });
+  for (const { volume } of change.dataDisks ?? []) await makeVolume(libvirt, volume);
+  return libvirt.domains.define(machineXml(name, change), { validate: true });
 }

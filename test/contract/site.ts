@@ -8,7 +8,7 @@ import { startSimulator } from '../../src/simulator/simulator.ts';
 import { labAvailable } from '../lab/available.ts';
 import { buildGuestImage, installBaseImage, withHabits } from '../lab/guest.ts';
 import { Lab } from '../lab/lab.ts';
-import { machineXml, makeMachine, POOL_PATH } from './machine.ts';
+import { dataDisk, machineXml, makeMachine, makeVolume, POOL_PATH } from './machine.ts';
 
 /** A KVM host with nothing on it but its pool `default`, in /data01/primary, and what a test needs besides libvirt. */
 export interface Site {
@@ -16,7 +16,7 @@ export interface Site {
   readonly target: SshTarget;
   /** Deletes a file of the pool behind libvirt's back. */
   removeFile(name: string): Promise<void>;
-  /** Makes a VM whose guest runs an agent, and does not hear the power button. */
+  /** Makes a VM whose guest runs an agent, does not hear the power button, and has a file system on its `vdb`. */
   makeAgentGuest(libvirt: Libvirt, name: string): Promise<DomainRef>;
   crash(): Promise<void>;
   boot(): Promise<void>;
@@ -134,7 +134,7 @@ async function startSimulated(): Promise<Site> {
     target: targetOf({ address, port, user, key: operatorKey, knownHosts }),
     removeFile: async (name) => host.storage.removeFile(`${POOL_PATH}/${name}`),
     async makeAgentGuest(libvirt, name) {
-      const domain = await makeMachine(libvirt, name);
+      const domain = await makeMachine(libvirt, name, { dataDisks: [dataDisk(name)] });
       host.runAgent(name);
       host.ignoreShutdown(name);
       return domain;
@@ -154,11 +154,13 @@ async function startReal(): Promise<Site> {
     name: 't01',
     target: targetOf({ address, port: sshPort, user: 'root', key: operatorKey, knownHosts }),
     removeFile: async (name) => void (await host.exec(['rm', `${POOL_PATH}/${name}`])),
-    async makeAgentGuest({ domains }, name) {
+    async makeAgentGuest(libvirt, name) {
       const image = await withHabits(await buildGuestImage(), ['agent', 'deaf'], lab.dir);
       await installBaseImage(host, image, `${name}-vda.qcow2`);
+      const data = dataDisk(name);
+      await makeVolume(libvirt, data.volume);
       // Half of that is too little to boot.
-      return domains.define(machineXml(name, { memoryMiB: 128 }));
+      return libvirt.domains.define(machineXml(name, { dataDisks: [data], memoryMiB: 128 }));
     },
     crash: () => host.crash(),
     boot: () => host.boot(),

@@ -224,7 +224,7 @@ describe('mistakes in cloudInit', () => {
     ],
     ['a key that is none', { cloudInit: { sshKeys: ['AAAA'] } }, 'expected a public SSH key in one line'],
     ['a user that is none', { cloudInit: { user: 'Ann B' } }, 'expected a login name'],
-    ['another word', { hostnameVia: 'mdns' }, 'expected one of cloud-init, dhcp, ssh, none'],
+    ['another word', { hostnameVia: 'mdns' }, 'expected one of cloud-init, dhcp, ssh, agent, none'],
     ['a key that is none', { cloudInit: { userdata: {} } }, 'did you mean "userData"'],
     ['too much', { cloudInit: { userData: { motd: 'x'.repeat(300_000) } } }, 'the limit is 262144'],
     [

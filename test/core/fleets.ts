@@ -56,7 +56,7 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
       drift: fc.constantFrom('heal' as const, 'heal' as const, 'report' as const),
       isAdopted: fc.constantFrom(false, false, true),
       others: fc.subarray(NAMES),
-      hostnameVia: fc.constantFrom('dhcp' as const, 'ssh' as const),
+      hostnameVia: fc.constantFrom('dhcp' as const, 'ssh' as const, 'agent' as const),
       motd: fc.constantFrom(undefined, 'one', 'two'),
       diskGiB: fc.constantFrom(undefined, 1, 2),
       bridge: fc.constantFrom(undefined, 'br0', 'br1'),

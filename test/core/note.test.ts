@@ -67,6 +67,16 @@ describe('a note', () => {
     expect(read(renderNote([report(overrides)])).lines.join('\n')).toContain(text);
   });
 
+  it('says what a person should know of a step that was done, then and since', () => {
+    const remark = 'as after a power cut:\nno agent';
+    const steps = [stepResult({ kind: 'snapshot', reason: 'asked', remark })];
+    const { lines } = read(renderNote([report({ steps }), report({ steps })]));
+    expect(lines).toContain('  snapshot of web on a: as after a power cut: no agent');
+    expect(lines).toContain(
+      '  2026-03-01 12:00:00Z  took a snapshot of web on a (asked): as after a power cut: no agent',
+    );
+  });
+
   it('keeps a message with newlines on one line', () => {
     const plain = read(renderNote([report({ error: { code: 'X', message: 'a b' } })]));
     const broken = read(renderNote([report({ error: { code: 'X', message: 'a\n\r\n{"v":1}\nb' } })]));

@@ -97,6 +97,7 @@ describe('the seed of a VM', () => {
 describe('the host name inside a guest', () => {
   it.each([
     ['by ssh', { hostnameVia: 'ssh' }, {}, ['hostname web on a']],
+    ['by its agent', { hostnameVia: 'agent' }, {}, ['hostname web on a']],
     [
       'anew, when git gives it another',
       { hostnameVia: 'ssh' },
@@ -121,7 +122,7 @@ describe('the host name inside a guest', () => {
   it('is set in a new VM once it is started', () => {
     const { steps } = planOf({ hostnameVia: 'ssh' });
     expect(inWords(steps)).toEqual(['create web on a', 'start web on a', 'hostname web on a']);
-    expect(steps[2]).toMatchObject({ hostname: 'web.lab.internal', address: '10.0.0.11' });
+    expect(steps[2]).toMatchObject({ via: 'ssh', hostname: 'web.lab.internal', address: '10.0.0.11' });
     expect(inWords(planOf({ hostnameVia: 'ssh', power: 'off' }).steps)).toEqual(['create web on a']);
   });
 

@@ -3,9 +3,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createGuests, type GuestsOptions } from '../../src/guests/guests.ts';
+import { agentCalls } from '../../src/libvirt/agent.ts';
+import { RpcConnection } from '../../src/libvirt/connection.ts';
 import { hasSshd, type Sshd, startSshd } from '../hosts/sshd.ts';
+import { streamPair } from '../libvirt/peer.ts';
 
-const GUEST = { vm: 'web-1', host: 't01', address: '127.0.0.1', hostname: 'web-1.lab.internal' };
+const GUEST = {
+  vm: 'web-1',
+  host: 't01',
+  address: '127.0.0.1',
+  hostname: 'web-1.lab.internal',
+  via: 'ssh',
+} as const;
+
+/** What is of use to those who ask the agent alone. */
+const UNUSED = {
+  agent: agentCalls(new RpcConnection(streamPair()[0])),
+  domain: { name: 'web-1', uuid: '', id: 1 },
+  who: 'web-1 on t01',
+  superseded: new AbortController().signal,
+};
 
 /** Stand-ins for what would name this machine: the name is a file in `$HOME`. */
 const COMMANDS = {
@@ -41,7 +58,7 @@ describe.skipIf(!hasSshd)('a guest over SSH', () => {
 
   function guests(change: Partial<GuestsOptions> = {}) {
     const { user, key, port } = sshd.target;
-    return createGuests({
+    const made = createGuests({
       user,
       key,
       port,
@@ -51,6 +68,11 @@ describe.skipIf(!hasSshd)('a guest over SSH', () => {
       hosts: new Map(),
       ...change,
     });
+    return {
+      expectNew: (vm: string) => made.expectNew(vm),
+      setHostname: (guest: Omit<typeof GUEST, 'address'> & { readonly address: string }) =>
+        made.setHostname(guest, UNUSED),
+    };
   }
 
   it.each([

@@ -5,11 +5,8 @@ import type { Kernel } from './guest-kernel.ts';
 
 export const BUSYBOX = '/bin/busybox';
 
-/** What is run in the guest, by its name there. */
-const SCRIPTS = [
-  ['guest-init', 'init'],
-  ['guest-agent', 'agent'],
-] as const;
+/** The guest's first process. */
+const INIT = 'guest-init';
 
 /** In the order in which they must be loaded. One that a kernel has built in, or does not have, is left out. */
 const MODULES = [
@@ -36,13 +33,11 @@ const MODULES = [
 /** Packs busybox, the guest's init and the kernel's modules; returns the path of the file. */
 export async function packInitramfs(kernel: Kernel, folder: string): Promise<string> {
   const root = join(folder, 'initramfs');
-  for (const name of ['bin', 'modules', 'proc', 'sys', 'dev', 'disk', 'seed'])
+  for (const name of ['bin', 'etc', 'modules', 'proc', 'sys', 'dev', 'run', 'disk', 'data', 'seed'])
     mkdirSync(join(root, name), { recursive: true });
   copyFileSync(BUSYBOX, join(root, 'bin', 'busybox'));
-  for (const [script, name] of SCRIPTS) {
-    copyFileSync(join(import.meta.dirname, script), join(root, name));
-    chmodSync(join(root, name), 0o755);
-  }
+  copyFileSync(join(import.meta.dirname, INIT), join(root, 'init'));
+  chmodSync(join(root, 'init'), 0o755);
   const loaded = await copyModules(kernel, join(root, 'modules'));
   writeFileSync(join(root, 'modules', 'order'), loaded.map((file) => `${file}\n`).join(''));
   return archive(root, join(folder, 'initrd'));

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.ts';
-import { aptGet } from './packages.ts';
+import { aptDownload, aptGet } from './packages.ts';
 
 /** Debian's kernel for virtual machines, not installed: only unpacked. */
 export interface Kernel {
@@ -33,13 +33,7 @@ async function resolveKernel(): Promise<string | undefined> {
 
 /** Downloads the package into the folder and unpacks it there. */
 export async function downloadKernel(kernelPackage: string, folder: string): Promise<Kernel> {
-  const download = () =>
-    run(['apt-get', '--quiet', '-o', 'APT::Sandbox::User=root', 'download', kernelPackage], { cwd: folder });
-  // A mirror drops old versions: then the lists are out of date.
-  await download().catch(async () => {
-    await aptGet('update');
-    await download();
-  });
+  await aptDownload(kernelPackage, folder);
   const archive = readdirSync(folder).find((file) => file.endsWith('.deb'));
   if (archive === undefined) throw new Error(`apt-get download ${kernelPackage} left no file in ${folder}`);
   const root = join(folder, 'kernel');

@@ -12,8 +12,9 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { run } from './command.ts';
+import { packAgent } from './guest-agent.ts';
 import { BUSYBOX, packInitramfs } from './guest-initramfs.ts';
 import { downloadKernel, newestKernel } from './guest-kernel.ts';
 import { packSshServer } from './guest-ssh-server.ts';
@@ -53,6 +54,7 @@ export async function buildGuestImage(): Promise<GuestImage> {
   const scratch = mkdtempSync(join(folder, 'build-'));
   try {
     const built = await assemble(scratch, kernelPackage);
+    renameSync(await packAgent(scratch), agentBeside(image.path));
     // On one file system, so nobody sees half a file. Of two builders at once the last one wins.
     renameSync(built, image.path);
   } finally {
@@ -63,7 +65,7 @@ export async function buildGuestImage(): Promise<GuestImage> {
 
 function contentHash(kernelPackage: string): string {
   const hash = createHash('sha256').update(kernelPackage).update(readFileSync(BUSYBOX));
-  for (const source of ['guest.ts', 'guest-initramfs.ts', 'guest-init', 'guest-agent']) {
+  for (const source of ['guest.ts', 'guest-initramfs.ts', 'guest-init', 'guest-agent.ts']) {
     hash.update(readFileSync(join(import.meta.dirname, source)));
   }
   return hash.digest('hex').slice(0, 12);
@@ -95,7 +97,15 @@ async function assemble(folder: string, kernelPackage: string): Promise<string> 
   return built;
 }
 
-/** `agent`: it runs a guest agent; `deaf`: it does not hear the power button. */
+/** The agent's archive, built with the image: else each lab would ask for the package. */
+function agentBeside(imagePath: string): string {
+  return join(dirname(imagePath), 'agent.tar');
+}
+
+/**
+ * `agent`: it runs QEMU's guest agent, and makes a file system on its data disk; `deaf`: it does not hear the power button;
+ * `sshd`: it can be logged in to.
+ */
 export type GuestHabit = 'agent' | 'deaf' | 'sshd';
 
 /** The same guest with habits: its init looks for a file of that name on its disk. The new image is made in `folder`. */
@@ -109,8 +119,10 @@ export async function withHabits(
   writeFileSync(empty, '');
   await run(['qemu-img', 'convert', '-O', 'raw', path, raw]);
   for (const habit of habits) {
-    const file = habit === 'sshd' ? await packSshServer(folder) : empty;
-    await run(['mcopy', '-i', `${raw}@@${PARTITION_OFFSET}`, file, `::${habit}`]);
+    const file = { sshd: () => packSshServer(folder), agent: () => agentBeside(path), deaf: () => empty }[
+      habit
+    ];
+    await run(['mcopy', '-i', `${raw}@@${PARTITION_OFFSET}`, await file(), `::${habit}`]);
   }
   await run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', raw, changed]);
   rmSync(raw);

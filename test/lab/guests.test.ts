@@ -9,11 +9,12 @@ import { waitFor } from './wait.ts';
 
 const CANARY = 'canary-b7e2';
 const IMAGE = 'with-ssh.qcow2';
+const AGENT_IMAGE = 'with-agent.qcow2';
 
 describe.skipIf(!labAvailable().ok)(
   'names inside guests, each test going on where the last one ended',
   () => {
-    const site = useSite(() => {}, { hosts: 1, images: { [IMAGE]: ['sshd'] } });
+    const site = useSite(() => {}, { hosts: 1, images: { [IMAGE]: ['sshd'], [AGENT_IMAGE]: ['agent'] } });
     let key: string;
 
     /** A VM by its name, with lines of its own. */
@@ -46,10 +47,10 @@ describe.skipIf(!labAvailable().ok)(
       });
       remote.remove('manifests/web.yaml');
       remote.remove('manifests/db.json');
-      const image = `{ pool: default, volume: ${IMAGE} }`;
+      const image = (volume: string) => `{ pool: default, volume: ${volume} }`;
       remote.write(
         'cluster.yaml',
-        `cluster: demo\nimages: { base: ${image} }\ndefaults: { image: base }\nhosts: { t01: }\n`,
+        `cluster: demo\nimages: { base: ${image(IMAGE)}, agent: ${image(AGENT_IMAGE)} }\ndefaults: { image: base }\nhosts: { t01: }\n`,
       );
     });
 
@@ -140,7 +141,51 @@ describe.skipIf(!labAvailable().ok)(
       for (const text of shown) expect(text).not.toContain(CANARY);
     });
 
-    it('5: deletes the seed with its VM', async () => {
+    it('5: names a guest by its agent, with neither a network nor a login, and once more when git has another name', async () => {
+      const { remote, applied, cli, lab } = site();
+      const nameInGuest = async () =>
+        (await lab.host('t01').virsh('domhostname', 'agent-1', '--source', 'agent')).trim();
+      const declareAgent = (hostname: string) =>
+        declare(
+          'agent-1',
+          addressOf(23),
+          `image: agent, hostname: ${hostname}, hostnameVia: agent, numDisks: 1, diskSize: 1`,
+        );
+      declareAgent('agent-1.demo.internal');
+      const first = await applied(await remote.push('A VM with an agent'));
+      expect(first.summary.done).toEqual({ create: 1, start: 1, hostname: 1 });
+      expect(await nameInGuest()).toBe('agent-1.demo.internal');
+      declareAgent('store.demo.internal');
+      expect((await cli('plan', remote.clone)).stdout).toMatch(
+        /hostname +agent-1 .*from agent-1\.demo\.internal to store\.demo\.internal/,
+      );
+      const second = await applied(await remote.push('Another name by the agent'));
+      expect(second.summary.done).toEqual({ describe: 1, hostname: 1 });
+      expect(second.text).toContain('set the host name of agent-1');
+      expect(await nameInGuest()).toBe('store.demo.internal');
+    });
+
+    it('6: takes a snapshot with the file systems of a guest at rest, and says where it could not', async () => {
+      const { remote, applied, cli, lab } = site();
+      expect(await cli('snapshot', 'agent-1', 'create', 'clean')).toMatchObject({
+        code: 0,
+        stdout: 'clean of agent-1 is taken\n',
+      });
+      expect((await cli('snapshot', 'agent-1', 'list')).stdout).toMatch(
+        /clean +.* +ready +vda vdb .*file systems at rest/,
+      );
+      const status = '{"execute":"guest-fsfreeze-status"}';
+      expect(await lab.host('t01').virsh('qemu-agent-command', 'agent-1', status)).toContain('thawed');
+      const lines =
+        'hostname: shop.demo.internal, cloudInit: { userData: { motd: hello } }, snapshots: [clean]';
+      declare('web-1', addressOf(21), lines);
+      const { text } = await applied(await remote.push('A snapshot of a VM without an agent'));
+      expect(text).toContain(
+        '  snapshot of web-1 on t01: as after a power cut, its file systems were not brought to rest: no guest agent answers\n',
+      );
+    });
+
+    it('7: deletes the seed with its VM', async () => {
       const { remote, applied, cli, lab } = site();
       remote.remove('manifests/web-1.yaml');
       await applied(await remote.push('Gone'));

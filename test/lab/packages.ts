@@ -42,6 +42,17 @@ async function installedPackages(): Promise<ReadonlySet<string>> {
   return new Set(lines.map((line) => line.slice(prefix.length)));
 }
 
+/** Downloads a package into the folder, and installs nothing. */
+export async function aptDownload(name: string, folder: string): Promise<void> {
+  const download = () =>
+    run(['apt-get', '--quiet', '-o', 'APT::Sandbox::User=root', 'download', name], { cwd: folder });
+  // A mirror drops old versions: then the lists are out of date.
+  await download().catch(async () => {
+    await aptGet('update');
+    await download();
+  });
+}
+
 /** Runs apt-get without questions, and waits for another one to finish. */
 export async function aptGet(...args: readonly string[]): Promise<void> {
   const quietly = [

@@ -6,11 +6,11 @@ import {
   isLibvirtError,
   LibvirtError,
 } from '../../src/libvirt/errors.ts';
-import { encodePacket, keepaliveHeader, remoteHeader, STATUS, TYPE } from '../../src/libvirt/packet.ts';
+import { encodePacket, keepaliveHeader, STATUS, TYPE } from '../../src/libvirt/packet.ts';
 import { eventMessages, type RawEvent } from '../../src/libvirt/protocol/event.ts';
 import { nothing, string } from '../../src/libvirt/xdr.ts';
 import { XdrError } from '../../src/libvirt/xdr-reader.ts';
-import { argsOf, Peer, replyBytes, streamPair } from './peer.ts';
+import { argsOf, Peer, remoteHeader, replyBytes, streamPair } from './peer.ts';
 
 function connect(options: RpcOptions = {}): { rpc: RpcConnection; peer: Peer } {
   const [near, far] = streamPair();
@@ -167,7 +167,12 @@ describe('the connection closes, and every call rejects, on', () => {
     ['a packet over 32 MiB', Buffer.from('02000001', 'hex'), /33554433 bytes/],
     ['a packet shorter than its header', Buffer.from('00000004', 'hex'), /4 bytes/],
     ['text', Buffer.from('Welcome to host kvm-a!\n'), /Welcome to host kvm-a!/],
-    ['an unknown program', encodePacket({ ...reply, program: 0x20008087 }, nothing, undefined), /0x20008087/],
+    ['an unknown program', encodePacket({ ...reply, program: 0x20008088 }, nothing, undefined), /0x20008088/],
+    [
+      'a reply of another program',
+      encodePacket({ ...reply, program: 0x20008087 }, nothing, undefined),
+      /is for procedure 23/,
+    ],
     [
       'a type that only a server gets',
       encodePacket({ ...reply, type: TYPE.call }, nothing, undefined),

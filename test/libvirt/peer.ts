@@ -2,8 +2,9 @@ import { Duplex } from 'node:stream';
 import {
   encodePacket,
   type Packet,
+  type PacketHeader,
   PacketSplitter,
-  remoteHeader,
+  PROGRAM,
   STATUS,
   TYPE,
 } from '../../src/libvirt/packet.ts';
@@ -111,4 +112,9 @@ export function argsOf<N extends ProcedureName>(name: N, packet: Packet): ArgsOf
 export function errorBody(code: number, message: string) {
   const nothing = { dom: undefined, str1: undefined, str2: undefined, str3: undefined, net: undefined };
   return { code, domain: 10, message, level: 2, int1: 0, int2: 0, ...nothing };
+}
+
+/** The header of a packet of the program that most calls are made in. */
+export function remoteHeader(type: number, procedure: number, serial: number, status: number): PacketHeader {
+  return { program: PROGRAM.remote, procedure, type, serial, status };
 }

@@ -178,6 +178,20 @@ describe('applyAll', () => {
     expect(seen).toEqual(['start web', 'stop deaf']);
   });
 
+  it('keeps what a person should know of a step that was done', async () => {
+    const world: Hosts = {
+      observe: async () => ({ hosts: new Map() }),
+      apply: async (_, tell) => tell('as after a power cut', 'remark'),
+    };
+    const [result] = await applyAll(world, [step('start', 'web')], {
+      concurrency: { hosts: 1, vmsPerHost: 1 },
+      asked: createAskedGuests(),
+      signal: new AbortController().signal,
+      onProgress: () => {},
+    });
+    expect(result).toMatchObject({ outcome: 'done', remark: 'as after a power cut' });
+  });
+
   it('tells of each step that it begins, how it goes on, and how it ends', async () => {
     const { events } = await run([step('stop', 'a')]);
     expect(events.map(({ kind }) => kind)).toEqual(['step-begun', 'step-progress', 'step-ended']);

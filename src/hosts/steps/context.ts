@@ -4,6 +4,7 @@ import type { HostnameStep } from '../../core/step.ts';
 import type { Libvirt } from '../../libvirt/libvirt.ts';
 import type { copyVolume } from '../copy/copy-volume.ts';
 import type { DomainEvents } from '../domain-events.ts';
+import type { GuestAgent } from '../guest-agent.ts';
 import type { HostFacts } from '../host-facts.ts';
 import type { CheckedVolumes } from '../images/checked-volumes.ts';
 import type { ImageFiles } from '../images/image-files.ts';
@@ -17,8 +18,11 @@ export type StoredVolume = Awaited<ReturnType<Libvirt['volumes']['byName']>>;
 export interface Guests {
   /** Forgets what was known of a guest of that name: a new one takes its place. */
   expectNew(vm: string): Promise<void>;
-  /** Logs in, sets the host name, and sees that it is set. */
-  setHostname(step: Pick<HostnameStep, 'vm' | 'host' | 'address' | 'hostname'>): Promise<void>;
+  /** Sets the host name, by SSH or by the guest's agent, and sees that it is set. */
+  setHostname(
+    step: Pick<HostnameStep, 'vm' | 'host' | 'address' | 'hostname' | 'via'>,
+    agent: GuestAgent,
+  ): Promise<void>;
 }
 
 /** What a step has to work with on its host. */
@@ -71,4 +75,6 @@ export interface StepContext {
   readonly superseded: AbortSignal;
   /** What is being done now, in a few words. */
   readonly progress: (message: string) => void;
+  /** What a person should know of its result. */
+  readonly remark: (message: string) => void;
 }

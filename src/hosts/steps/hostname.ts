@@ -13,8 +13,10 @@ export async function setHostname(context: StepContext, step: HostnameStep): Pro
       `${step.vm} on ${step.host} is ${state}: its host name is set while it runs`,
     );
   }
-  context.progress(`waiting for ${step.address}`);
-  await context.guests.setHostname(step);
+  const { client, guests, progress, superseded } = context;
+  progress(`waiting for ${step.via === 'ssh' ? step.address : 'its guest agent'}`);
+  const who = `${step.vm} on ${step.host}`;
+  await guests.setHostname(step, { agent: client.agent, domain, who, superseded });
   const { mark } = await requireOwned(context, step, ['ready']);
   await writeMark(context, step, { ...mark, guestName: step.hostname });
 }

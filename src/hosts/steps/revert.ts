@@ -126,11 +126,11 @@ function discarded(mark: Mark, snapshot: Snapshot): readonly VolumeRef[] {
 function reverted(mark: Mark, snapshot: Snapshot): Mark {
   const dropped = new Set(newerThan(mark, snapshot).map(({ name }) => name));
   const kept = snapshotsOf(mark).filter(({ name }) => !dropped.has(name));
-  const { name, at, by } = snapshot;
+  const { disks: _, state: __, ...about } = snapshot;
   const disks = snapshot.disks.map(({ target, pool, overlay, fresh }) => ({
     target,
     pool,
     overlay: fresh ?? overlay,
   }));
-  return withSnapshot(withSnapshots(mark, kept), { name, at, by, state: 'ready', disks });
+  return withSnapshot(withSnapshots(mark, kept), { ...about, state: 'ready', disks });
 }

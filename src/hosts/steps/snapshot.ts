@@ -1,5 +1,4 @@
 import { readDiskSources, snapshotXml } from '../../core/disk-sources.ts';
-import { agentIsConnected } from '../../core/domain-definition.ts';
 import type { Mark } from '../../core/mark.ts';
 import {
   frozenBy,
@@ -13,11 +12,11 @@ import {
 } from '../../core/snapshot.ts';
 import type { SnapshotStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
-import { isLibvirtError } from '../../libvirt/errors.ts';
 import type { StepContext } from './context.ts';
 import { definedFiles, defineFiles, diskFiles, freeName, makeOverlay, pathOf } from './disk-chains.ts';
 import { isNotMade } from './fill-disks.ts';
 import { type Owned, requireOwned, writeMark } from './owned.ts';
+import { takeQuiesced, thawLeftOver } from './quiesce.ts';
 import { deleteUnused, requireNoSavedMemory, strikeOff } from './snapshot-parts.ts';
 
 /**
@@ -27,6 +26,7 @@ import { deleteUnused, requireNoSavedMemory, strikeOff } from './snapshot-parts.
 export async function takeSnapshot(context: StepContext, step: SnapshotStep): Promise<void> {
   const owned = await requireOwned(context, step, ['ready']);
   const earlier = snapshotsOf(owned.mark).find(({ name }) => name === step.snapshot);
+  if (earlier?.state === 'taking') await thawLeftOver(context, step, owned.domain);
   if (earlier === undefined || earlier.state === 'taking') {
     const mark = earlier === undefined ? await claim(context, step, owned) : owned.mark;
     const snapshot = snapshotsOf(mark).find(({ name }) => name === step.snapshot);
@@ -105,12 +105,13 @@ async function fill(
   const wanted = new Map<string, string>();
   for (const { target, pool, overlay } of snapshot.disks)
     wanted.set(target, await pathOf(context, { pool, name: overlay }));
+  const isOn = await isActive(context, owned);
+  let { consistency } = snapshot;
   if (!(await runsOn(context, owned, wanted))) {
-    const isOn = await isActive(context, owned);
     if (!isOn) await requireNoSavedMemory(context, step, domain);
     await makeOverlays(context, step, { mark, snapshot });
     context.progress(`freezing its disks as ${snapshot.name}`);
-    if (isOn) await switchRunning(context, owned, wanted);
+    if (isOn) consistency = await switchRunning(context, { ...step, domain }, wanted);
   }
   const defined = await definedFiles(context, domain);
   if ([...wanted].some(([target, file]) => defined.get(target) !== file))
@@ -120,7 +121,8 @@ async function fill(
       'E_POSTCONDITION',
       `${step.vm} on ${step.host}: snapshot ${snapshot.name} was taken, and the VM does not go on in its files`,
     );
-  await writeMark(context, step, withSnapshot(mark, { ...snapshot, state: 'ready' }));
+  const taken: Snapshot = { ...snapshot, state: 'ready', ...(consistency !== undefined && { consistency }) };
+  await writeMark(context, step, withSnapshot(mark, taken));
 }
 
 /** What is refused leaves no claim behind: a file of that name may be somebody else's. */
@@ -153,34 +155,20 @@ async function makeOverlays(
   }
 }
 
-/** All disks at one moment. With an agent in the guest, its file systems are at rest; without, it is as after a power cut. */
+/** All disks at one moment. */
 async function switchRunning(
-  { client }: StepContext,
-  { domain }: Owned,
+  context: StepContext,
+  { domain, ...step }: SnapshotStep & Pick<Owned, 'domain'>,
   files: ReadonlyMap<string, string>,
-): Promise<void> {
-  const live = await client.domains.xml(domain);
+): Promise<Snapshot['consistency']> {
+  const { chains, domains } = context.client;
+  const live = await domains.xml(domain);
   const targets = readDiskSources(live).map(({ target }) => target);
   const xml = snapshotXml(targets, files);
   const how = { diskOnly: true, atomic: true, noMetadata: true, reuseExternal: true };
-  try {
-    await client.chains.snapshot(domain, xml, { ...how, quiesce: agentIsConnected(live) });
-  } catch (error) {
-    if (
-      !isLibvirtError(
-        error,
-        'AGENT_UNRESPONSIVE',
-        'AGENT_COMMAND_FAILED',
-        'AGENT_COMMAND_TIMEOUT',
-        'AGENT_UNSYNCED',
-        'INTERNAL_ERROR',
-        'OPERATION_UNSUPPORTED',
-      )
-    )
-      throw error;
-    if (!agentIsConnected(live)) throw error;
-    await client.chains.snapshot(domain, xml, how);
-  }
+  return takeQuiesced(context, { ...step, domain, live }, ({ quiesce }) =>
+    chains.snapshot(domain, xml, { ...how, quiesce }),
+  );
 }
 
 async function isActive({ client }: StepContext, { domain }: Owned): Promise<boolean> {

@@ -1,7 +1,9 @@
+import { PROGRAM } from '../packet.ts';
 import { type Codec, int, optional, string, struct, uhyper, uint, uuid, type ValueOf } from '../xdr.ts';
 
-/** One remote procedure: its number in libvirt's remote_protocol.x, and the codecs of both directions. */
+/** One remote procedure: its number in libvirt's remote_protocol.x or qemu_protocol.x, and the codecs of both directions. */
 export interface Procedure<A, R> {
+  readonly program: number;
   readonly number: number;
   readonly args: Codec<A>;
   readonly reply: Codec<R>;
@@ -9,7 +11,12 @@ export interface Procedure<A, R> {
 
 /** One line of the table. */
 export function procedure<A, R>(number: number, args: Codec<A>, reply: Codec<R>): Procedure<A, R> {
-  return { number, args, reply };
+  return { program: PROGRAM.remote, number, args, reply };
+}
+
+/** A line of the program that only QEMU's driver speaks. */
+export function qemuProcedure<A, R>(number: number, args: Codec<A>, reply: Codec<R>): Procedure<A, R> {
+  return { program: PROGRAM.qemu, number, args, reply };
 }
 
 /** A domain as the protocol names it. The daemon finds it by uuid; `id` is -1 while it is off. */

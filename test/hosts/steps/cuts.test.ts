@@ -1,12 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import type { DesiredState, DesiredVm } from '../../../src/core/desired.ts';
 import type { StepKind } from '../../../src/core/step.ts';
+import { createGuests } from '../../../src/guests/guests.ts';
+import type { Guests } from '../../../src/hosts/steps/context.ts';
 import type { Interception } from '../../../src/simulator/host.ts';
 import { adoptedVm, desiredSeed, desiredState, desiredVm, hostPolicy, NOW } from '../../builders.ts';
 import { applyCut, useBench, volumesOf } from '../bench.ts';
 import { type HandMade, makeByHand } from '../hand-made.ts';
 
-const guests = { expectNew: async () => undefined, setHostname: async () => undefined };
+/** By SSH nothing is done; agents are really asked. */
+const inGuests = createGuests({
+  user: 'root',
+  throughHost: false,
+  timeoutMs: 5000,
+  keysDir: '/nonexistent',
+  hosts: new Map(),
+});
+const guests: Guests = {
+  expectNew: async () => undefined,
+  setHostname: async (step, agent) => (step.via === 'agent' ? inGuests.setHostname(step, agent) : undefined),
+};
 const bench = useBench({ settings: { shutdownTimeoutMs: 5000, guests } });
 const LATER = new Date(NOW.getTime() + 30 * 24 * 60 * 60 * 1000);
 const FILES = { vda: '/pool/web-vda.qcow2', vdb: '/fast/web-vdb.qcow2' };
@@ -33,6 +46,8 @@ interface Story {
   readonly what: string;
   /** What a person makes on the host first. */
   readonly byHand?: HandMade;
+  /** Its guest runs an agent once the states before are applied. */
+  readonly agent?: true;
   /** The states of git that are applied before, and the one whose apply is cut. */
   readonly before: readonly DesiredState[];
   readonly desired: DesiredState;
@@ -63,6 +78,14 @@ const STORIES: readonly Story[] = [
     what: 'of a VM that runs',
     before: [web({ power: 'on' })],
     desired: web({ power: 'on', hostnameVia: 'ssh' }),
+    end: 'ready',
+  },
+  {
+    kind: 'hostname',
+    what: 'by the agent of a VM that runs',
+    agent: true,
+    before: [web({ power: 'on' })],
+    desired: web({ power: 'on', hostnameVia: 'agent' }),
     end: 'ready',
   },
   { kind: 'remove', what: 'shut off', before: [web()], desired: desiredState(), end: 'tombstone' },
@@ -166,6 +189,14 @@ const STORIES: readonly Story[] = [
   },
   {
     kind: 'snapshot',
+    what: 'of a VM whose agent freezes it',
+    agent: true,
+    before: [web({ power: 'on' })],
+    desired: web({ power: 'on', snapshots: ['one'] }),
+    end: 'snapshot',
+  },
+  {
+    kind: 'snapshot',
     what: 'of a VM that is off',
     before: [web()],
     desired: web({ snapshots: ['one'] }),
@@ -205,18 +236,20 @@ const STORIES: readonly Story[] = [
 /** Cuts one call after the other, each on a fresh host, until the apply gets by without meeting the cut. */
 async function cutEveryCall(
   cut: Interception,
-  { byHand, before, desired, now = NOW, end }: Story,
+  { byHand, agent, before, desired, now = NOW, end }: Story,
 ): Promise<number> {
   for (let at = 0; ; at++) {
     bench.clear();
     if (byHand !== undefined) await makeByHand(bench.host, await bench.libvirt(), byHand);
     for (const earlier of before) await bench.converge(earlier);
+    if (agent === true) bench.host.runAgent('web');
     const { steps } = await bench.plan(desired, now);
     const { failure, isOver } = await applyCut(bench, steps, { at, cut });
     if (isOver) return at;
     expect({ at, failure }).toMatchObject({ at, failure: { code: 'E_OUTCOME_UNKNOWN' } });
     await bench.converge(desired, now);
     expect({ at, ...(await lookAround()) }).toEqual({ at, ...ENDS[end] });
+    expect(frozenGuests()).toEqual([]);
   }
 }
 
@@ -263,6 +296,11 @@ const ENDS = {
     ],
   },
 };
+
+/** Whose file systems are at rest: everything in such a guest hangs. */
+function frozenGuests(): readonly string[] {
+  return bench.host.domains.all().flatMap(({ name, guest }) => (guest.frozen ? [name] : []));
+}
 
 async function lookAround() {
   const { vms } = await bench.observe();

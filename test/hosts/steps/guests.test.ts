@@ -1,8 +1,10 @@
 import { inspect } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { WaitCutShort } from '../../../src/core/asked.ts';
 import type { DesiredVm } from '../../../src/core/desired.ts';
 import type { DesiredSeed } from '../../../src/core/seed.ts';
 import { OperatorError } from '../../../src/errors.ts';
+import { createGuests } from '../../../src/guests/guests.ts';
 import { desiredSeed, desiredState, desiredVm, NOW } from '../../builders.ts';
 import { NO_GUESTS, ours, POOL, useBench, volumesOf } from '../bench.ts';
 
@@ -174,5 +176,119 @@ describe('the host name inside a guest', () => {
     await bench.converge(web());
     await bench.converge(web({ seed: desiredSeed({ motd: 'two' }) }));
     expect(fresh).toEqual(['web']);
+  });
+});
+
+describe('the host name that a guest is given by its agent', () => {
+  const timeoutMs = 300;
+  const agents = useBench({
+    settings: {
+      ...NO_GUESTS,
+      guests: createGuests({
+        user: 'root',
+        throughHost: false,
+        timeoutMs,
+        keysDir: '/nonexistent',
+        hosts: new Map(),
+      }),
+    },
+  });
+  const viaAgent = (hostname: string) =>
+    desiredState([desiredVm({ power: 'on', hostnameVia: 'agent', hostname })]);
+  const guest = () => agents.host.guestOf('web');
+  /** Programs that were run in the guest, by their names and arguments. */
+  let ran: string[];
+
+  beforeEach(async () => {
+    ran = [];
+    await agents.converge(desiredState([desiredVm({ hostname: 'one.lab' })]));
+    agents.host.runAgent('web');
+    for (const [path, run] of guest().programs)
+      guest().programs.set(path, (args, input) => {
+        ran.push([path, ...args].join(' '));
+        return run(args, input);
+      });
+  });
+
+  const refusal = async (hostname = 'one.lab') => {
+    const { steps } = await agents.plan(viaAgent(hostname));
+    const error: unknown = await agents.apply(steps).catch((thrown: unknown) => thrown);
+    expect(ours(await agents.observe()).mark.guestName).toBeUndefined();
+    return error;
+  };
+
+  it.each([
+    ['hostnamectl', true, ['uname -n', 'hostnamectl set-hostname one.lab', 'uname -n']],
+    ['the file and the kernel', false, ['uname -n', 'tee /etc/hostname', 'hostname one.lab', 'uname -n']],
+  ])('is set by %s, once for each name, and remembered', async (_, systemd, programs) => {
+    if (systemd)
+      guest().programs.set('hostnamectl', (args) => {
+        ran.push(['hostnamectl', ...args].join(' '));
+        guest().hostName = args[1] ?? '';
+        return { code: 0, stdout: '', stderr: '' };
+      });
+    expect(await agents.converge(viaAgent('one.lab'))).toEqual(['hostname web']);
+    expect(ran).toEqual(programs);
+    expect(guest().hostName).toBe('one.lab');
+    expect(ours(await agents.observe()).mark.guestName).toBe('one.lab');
+    expect(await agents.converge(viaAgent('one.lab'))).toEqual([]);
+  });
+
+  it('is not set where the guest has it: its agent need not run programs then', async () => {
+    guest().hostName = 'one.lab';
+    guest().forbidden = ['guest-exec'];
+    const { steps } = await agents.plan(viaAgent('one.lab'));
+    await agents.apply([...steps, ...steps]);
+    expect(ran).toEqual([]);
+    expect(ours(await agents.observe()).mark.guestName).toBe('one.lab');
+  });
+
+  it('is held up, with what to do, where the agent may not run programs', async () => {
+    guest().forbidden = ['guest-exec'];
+    expect(await refusal()).toMatchObject({
+      code: 'E_GUEST',
+      message: expect.stringMatching(
+        /^web on a: its guest agent may not run programs: it refuses guest-exec\. .*\/etc\/sysconfig\/qemu-ga.*hostnameVia/,
+      ),
+    });
+    expect(ran).toEqual([]);
+  });
+
+  it('is held up where the guest takes the name and does not have it', async () => {
+    guest().programs.set('hostname', () => ({ code: 0, stdout: '', stderr: '' }));
+    expect(await refusal()).toMatchObject({
+      code: 'E_GUEST',
+      message: 'web was named one.lab, and is (none)',
+    });
+  });
+
+  it('is held up where a program fails, with what it said', async () => {
+    guest().programs.set('tee', () => ({ code: 1, stdout: '', stderr: 'Read-only file system\n' }));
+    expect(await refusal()).toMatchObject({
+      code: 'E_GUEST',
+      message: 'web: tee /etc/hostname ended with 1: Read-only file system',
+    });
+  });
+
+  it('waits for an agent that comes with the boot, and no longer than it may', async () => {
+    agents.host.runAgent('web', false);
+    expect(await refusal()).toMatchObject({
+      code: 'E_GUEST',
+      message: expect.stringContaining(
+        'web on a: no guest agent answers within 0.3 s. Install qemu-guest-agent',
+      ),
+    });
+    let asked = 0;
+    agents.host.intercept = (_host, name) => {
+      if (name === 'domainAgentCommand' && ++asked === 2) agents.host.runAgent('web');
+      return 'pass';
+    };
+    expect(await agents.converge(viaAgent('one.lab'))).toEqual(['hostname web']);
+  });
+
+  it('is not waited for any longer when a newer commit comes', async () => {
+    agents.host.runAgent('web', false);
+    const { steps } = await agents.plan(viaAgent('one.lab'));
+    await expect(agents.apply(steps, AbortSignal.abort())).rejects.toBeInstanceOf(WaitCutShort);
   });
 });

@@ -260,3 +260,88 @@ describe('a snapshot', () => {
     expect(await shape()).toMatchObject({ power: 'shutoff', snapshots: ['one merging'] });
   });
 });
+
+describe('the guest of a snapshot that is taken while it runs', () => {
+  const guest = () => bench.host.guestOf('web');
+  const consistency = async () => (await look()).mark?.snapshots?.map((snapshot) => snapshot.consistency);
+
+  /** Takes a snapshot; what a person is told of its result. */
+  async function remarksOf(step: Step): Promise<string[]> {
+    const remarks: string[] = [];
+    await bench.hosts.apply(step, (message, kind) => void (kind === 'remark' && remarks.push(message)));
+    return remarks;
+  }
+
+  beforeEach(async () => {
+    await bench.converge(web());
+    await bench.apply([start]);
+    bench.host.runAgent('web');
+  });
+
+  it('has its file systems at rest where it has an agent, goes on after, and the mark says so', async () => {
+    expect(await remarksOf(take('one'))).toEqual([]);
+    expect(await consistency()).toEqual(['quiesced']);
+    expect(guest().frozen).toBe(false);
+    await bench.apply([revert('one')]);
+    expect(await consistency()).toEqual(['quiesced']);
+  });
+
+  it.each([
+    ['has no agent', () => bench.host.runAgent('web', false), 'no guest agent answers'],
+    [
+      'has one that may not freeze it',
+      () => (guest().forbidden = ['guest-fsfreeze-freeze']),
+      "its guest agent did not (internal error: unable to execute QEMU agent command 'guest-fsfreeze-freeze': Command guest-fsfreeze-freeze has been disabled)",
+    ],
+    [
+      'has one that knows nothing of it',
+      () => (guest().forbidden = ['guest-fsfreeze-freeze', 'guest-fsfreeze-status', 'guest-fsfreeze-thaw']),
+      expect.stringContaining('its guest agent did not'),
+    ],
+  ])('is as after a power cut where it %s, and that is said', async (_, arrange, why) => {
+    arrange();
+    const remarks = await remarksOf(take('one'));
+    const before = 'as after a power cut, its file systems were not brought to rest: ';
+    expect(remarks.map((remark) => remark.startsWith(before))).toEqual([true]);
+    expect(remarks.map((remark) => remark.slice(before.length))).toEqual([why]);
+    expect(await consistency()).toEqual(['crash']);
+    expect(guest().frozen).toBe(false);
+  });
+
+  it('is not left frozen when libvirtd ends in the middle: the next try lets it go on', async () => {
+    bench.host.intercept = (_, procedure) => {
+      if (procedure !== 'domainSnapshotCreateXml') return 'pass';
+      guest().frozen = true;
+      return 'drop-connection';
+    };
+    await expect(bench.apply([take('one')])).rejects.toMatchObject({ code: 'E_OUTCOME_UNKNOWN' });
+    bench.host.intercept = undefined;
+    expect(guest().frozen).toBe(true);
+    await bench.converge(web());
+    expect(guest().frozen).toBe(false);
+    expect(await shape()).toMatchObject({ snapshots: ['one ready'] });
+    expect(await consistency()).toEqual(['quiesced']);
+  });
+
+  it('that stays frozen whatever its agent is told is no snapshot that is ready: it says what to do', async () => {
+    bench.host.intercept = (_, procedure) => {
+      if (procedure === 'domainSnapshotCreateXml') guest().frozen = true;
+      return procedure === 'domainSnapshotCreateXml' ? 'drop-connection' : 'pass';
+    };
+    await expect(bench.apply([take('one')])).rejects.toMatchObject({ code: 'E_OUTCOME_UNKNOWN' });
+    bench.host.intercept = undefined;
+    guest().forbidden = ['guest-fsfreeze-thaw'];
+    await expect(bench.apply([take('one')])).rejects.toMatchObject({
+      code: 'E_SNAPSHOT',
+      message: expect.stringContaining('virsh domfsthaw web'),
+    });
+    expect((await shape()).snapshots).toEqual(['one taking']);
+  });
+
+  it('that somebody else has frozen stays so: it is theirs to undo', async () => {
+    guest().frozen = true;
+    expect(await remarksOf(take('one'))).toEqual([]);
+    expect(await consistency()).toEqual(['quiesced']);
+    expect(guest().frozen).toBe(true);
+  });
+});
