@@ -23,6 +23,9 @@ onEveryHost('defining', (bench) => {
     expect(parseDomain(await domains.xml(domain, { inactive: true }))).toEqual({
       name: 'web',
       uuid: vmUuid('lab', 'web'),
+      type: 'qemu',
+      arch: 'x86_64',
+      machine: 'pc-q35-7.2',
       vcpus: 2,
       maxVcpus: 2,
       memoryMiB: 64,
