@@ -1,7 +1,7 @@
 import type { DesiredState } from './desired.ts';
 import { type MacContext, macFinder } from './name-macs.ts';
 import type { NameEntry } from './names-files.ts';
-import type { Held } from './step.ts';
+import { type Held, laneOf } from './step.ts';
 
 /** An entry of a VM that git no longer has and that may still run. */
 export interface KeptEntry {
@@ -38,12 +38,14 @@ function withoutTaken({ formerMac, ...entry }: NameEntry, taken: ReadonlySet<str
 }
 
 function keptEntries(desired: DesiredState, { fleet, plan, present }: MacContext): KeptEntry[] {
-  const leaving = new Set(plan.steps.flatMap((step) => (step.kind === 'remove' ? [step.vm] : [])));
+  const leaving = new Set(
+    plan.steps.flatMap((step) => (step.kind === 'remove' || step.kind === 'retire' ? [laneOf(step)] : [])),
+  );
+  // Nothing of one that is arriving has run there.
   const staying = new Map(
     fleet.owned
-      .filter(
-        ({ vm, mark }) => mark.state !== 'tombstone' && mark.state !== 'arriving' && !leaving.has(vm.name),
-      )
+      .filter(({ mark: { state } }) => state !== 'tombstone' && state !== 'arriving')
+      .filter(({ vm, host }) => !leaving.has(`${host}/${vm.name}`))
       .map(({ vm, host }) => [vm.name, host]),
   );
   return [...present.values()].flatMap((entry): KeptEntry[] => {
