@@ -12,8 +12,17 @@ export function appliedNow(vm: DesiredVm): Applied {
   return Object.fromEntries(declaredFields(vm).map(({ id, declared }) => [id, fingerprint(declared)]));
 }
 
+const MAX_KNOWN = 10_000;
+const known = new Map<string, string>();
+
+/** Most VMs say the same in most fields, and hashing is what a plan with nothing to do would spend its time on. */
 function fingerprint(declared: string): string {
-  return createHash('sha256').update(declared).digest('hex').slice(0, 8);
+  const before = known.get(declared);
+  if (before !== undefined) return before;
+  const hash = createHash('sha256').update(declared).digest('hex').slice(0, 8);
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(declared, hash);
+  return hash;
 }
 
 /** What git says of a VM beside what the mark remembers; undefined: that is nothing that is of use. */

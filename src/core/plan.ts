@@ -62,20 +62,19 @@ export function plan(desired: DesiredState, observed: ObservedState, context: Pl
   const allocateMacs = macAllocator(desired, fleet);
   const policyOf = (host: string) => desired.hosts.get(host) ?? NO_POOLS;
   const pools = [...fleet.known.values()].map((host) => planPools(policyOf(host.name), host));
+  const wantedContext = {
+    ...context,
+    cluster,
+    images,
+    fleet,
+    policyOf,
+    tombstoneDays,
+    copyLimits: desired.policy.migration,
+    allocateMacs,
+  };
   const wanted = [...desired.vms.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((vm) =>
-      planWanted(vm, {
-        ...context,
-        cluster,
-        images,
-        fleet,
-        policyOf,
-        tombstoneDays,
-        copyLimits: desired.policy.migration,
-        allocateMacs,
-      }),
-    );
+    .map((vm) => planWanted(vm, wantedContext));
   const unwanted = planUnwanted(desired, fleet, context);
   const verdicts = [...pools, ...wanted, ...unwanted];
   const steps = verdicts.flatMap((verdict) => verdict.steps);
