@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Argument, Command, Option } from 'commander';
 import { reportFatal } from './cli/fatal.ts';
+import { addProposalCommands } from './cli/proposal-commands.ts';
 import { version } from './version.ts';
 
 const program = new Command('kvm-gitops')
@@ -121,6 +122,8 @@ command('capacity', 'show what each host has, uses, and would use', 'kvm-gitops 
       (await import('./cli/capacity.ts')).capacity(dir, self.optsWithGlobals()),
     ),
   );
+
+addProposalCommands(program, exiting);
 
 command('confirm', 'let guarded removals happen', 'kvm-gitops confirm 3f9c0d2a7b11')
   .argument('<hash>', 'the hash that the plan or the note shows')

@@ -76,6 +76,7 @@ export function hostPolicy(name: string, overrides: Partial<HostPolicy> = {}): H
   return {
     name,
     state: 'active',
+    pool: 'default',
     reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
     ratio: { vcpu: 4, memory: 1, disk: 1 },
     pools: [],

@@ -5,12 +5,14 @@ import type { ObservedState } from '../core/observed.ts';
 import { readFolder } from '../git/folder.ts';
 import type { Operator } from '../operator.ts';
 import type { Snapshot } from '../ports.ts';
-import { questionFor } from '../reconcile/reconcile.ts';
+import { type Deps, questionFor } from '../reconcile/reconcile.ts';
 
 /** Which manifests a command looks at: a folder, a revision, or else the newest commit of the branch. */
 export interface Choice {
   readonly dir?: string | undefined;
   readonly revision?: string | undefined;
+  /** Absent: as a pass does. */
+  readonly build?: Deps['build'] | undefined;
 }
 
 export type Judged =
@@ -23,21 +25,26 @@ export type Judged =
       readonly assessment: Assessment;
     };
 
+/** The same, with the files that were read. */
+export type JudgedFiles =
+  | Extract<Judged, { ok: false }>
+  | (Extract<Judged, { ok: true }> & { readonly snapshot: Snapshot });
+
 /** Reads manifests, asks the hosts, and judges as a pass would; changes nothing. */
 export async function assessNow(
   { deps, mirror }: Operator,
   choice: Choice,
   signal: AbortSignal,
-): Promise<Judged> {
+): Promise<JudgedFiles> {
   const snapshot = await readChoice(mirror, choice, signal);
   const { sha, subject } = snapshot.revision;
   const title = choice.dir ?? `${sha.slice(0, 12)} ${subject}`;
-  const built = deps.build(snapshot);
+  const built = (choice.build ?? deps.build)(snapshot);
   if (!built.ok) return { ok: false, title, issues: built.issues };
   const { desired } = built;
   const observed = await deps.hosts.observe(questionFor(desired), signal);
   const assessment = assess(desired, observed, { now: deps.clock.now(), commit: sha });
-  return { ok: true, title, desired, observed, assessment };
+  return { ok: true, title, snapshot, desired, observed, assessment };
 }
 
 async function readChoice(

@@ -31,8 +31,10 @@ export function planText({ plan, observed, pendingRestart }: ShownPlan, colors: 
       : [
           `${colors.bold('pending restart')}\n${pendingRestart.map((one) => pendingLine(one, colors)).join('\n')}`,
         ]),
-    ...unknown.map(({ name, reason }) =>
-      colors.yellow(`${name} is unknown, its VMs are left alone: ${reason}`),
+    ...unknown.map(({ name, isOffline, reason }) =>
+      isOffline
+        ? colors.yellow(`${name} is offline (cluster.yaml): it is not asked, and its VMs are left alone`)
+        : colors.yellow(`${name} is unknown, its VMs are left alone: ${reason}`),
     ),
     ...(observed.names?.kind === 'unknown'
       ? [colors.yellow(`names are unknown, dnsmasq is left as it is: ${observed.names.reason}`)]

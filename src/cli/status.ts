@@ -104,8 +104,12 @@ function reportText(report: ReportView): string {
 }
 
 function hostText(host: HostView): string {
-  if (host.kind === 'unknown')
-    return `${colors.bold(host.name)}  ${colors.yellow(`unknown: ${host.reason}`)}`;
+  if (host.kind === 'unknown') {
+    const text = host.offline
+      ? `offline (cluster.yaml): not asked, its VMs are left alone`
+      : `unknown: ${host.reason}`;
+    return `${colors.bold(host.name)}  ${colors.yellow(text)}`;
+  }
   const rows = host.vms.flatMap((vm) => [vmRow(vm), ...(vm.keptVolumes ?? []).map(keptRow)]);
   return `${colors.bold(host.name)}\n${rows.length === 0 ? '  no VMs' : formatTable(rows)}`;
 }

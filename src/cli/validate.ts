@@ -1,5 +1,6 @@
 import { type Config, environment } from '../config.ts';
 import { buildDesired } from '../core/build-desired.ts';
+import type { DesiredState } from '../core/desired.ts';
 import { formatIssue } from '../core/issue.ts';
 import { readFolder } from '../git/folder.ts';
 import { readCommit } from '../git/local-repository.ts';
@@ -27,6 +28,7 @@ export async function validate(dir: string, options: ValidateOptions): Promise<n
     const { cluster, vms } = built.desired;
     const hosts = new Set([...vms.values()].map(({ host }) => host));
     print(`${colors.green('valid')}: ${vms.size} VMs on ${hosts.size} hosts, cluster ${cluster}`);
+    for (const line of outOfUse(built.desired)) print(colors.yellow(line));
     return 0;
   }
   for (const issue of built.issues) print(formatIssue(issue));
@@ -37,4 +39,16 @@ export async function validate(dir: string, options: ValidateOptions): Promise<n
 function read(dir: string, revision: string | undefined, config: Config | undefined) {
   if (revision === undefined) return readFolder(dir);
   return readCommit({ dir, env: environment(), scope: scopeOf(config) }, revision, abortOnSignals());
+}
+
+/** Hosts that are not active, and what that means for the VMs that are declared on them. */
+function outOfUse({ hosts, vms }: DesiredState): string[] {
+  return [...hosts.values()].flatMap(({ name, state }) => {
+    if (state === 'active') return [];
+    const names = [...vms.values()].filter(({ host }) => host === name).map((vm) => vm.name);
+    const those = names.length === 0 ? 'no VM' : names.toSorted().join(', ');
+    return state === 'drained'
+      ? [`${name} is drained: nothing new is made there; git has ${those} there`]
+      : [`${name} is offline: it is not asked, and its VMs are left as they are; git has ${those} there`];
+  });
 }

@@ -2,6 +2,7 @@ import { type HostCapacity, measureCapacity } from './capacity.ts';
 import { drainedShortages, findShortages, type Shortage, shortageIssues } from './capacity-check.ts';
 import type { DesiredState } from './desired.ts';
 import { guard } from './guard.ts';
+import { hostWarnings } from './host-warnings.ts';
 import type { Issue } from './issue.ts';
 import { newLosses } from './n-plus-one.ts';
 import { clashIssues, type NameClash } from './name-clashes.ts';
@@ -31,6 +32,12 @@ export interface Assessment {
   readonly clashes: readonly NameClash[];
 }
 
+/** A state of git, and the judgement on it. */
+export interface Refusing {
+  readonly desired: DesiredState;
+  readonly assessment: Pick<Assessment, 'shortages' | 'clashes'>;
+}
+
 /** What of it refuses a commit that is not in force yet. */
 export function refusals(
   { shortages, clashes }: Pick<Assessment, 'shortages' | 'clashes'>,
@@ -42,6 +49,17 @@ export function refusals(
     ...clashIssues(clashes, desired),
     ...shrinkIssues(desired, observed),
   ];
+}
+
+/** What refuses a change and would not refuse what it changes. A shortage that is there has other numbers afterwards. */
+export function newRefusals(before: Refusing, after: Refusing, observed: ObservedState): Issue[] {
+  const key = ({ host, resource }: Shortage) => `${host} ${resource}`;
+  const short = new Set(before.assessment.shortages.map(key));
+  const shortages = after.assessment.shortages.filter((shortage) => !short.has(key(shortage)));
+  const old = new Set(refusals(before.assessment, before.desired, observed).map(({ message }) => message));
+  return refusals({ ...after.assessment, shortages }, after.desired, observed).filter(
+    ({ message }) => !old.has(message),
+  );
 }
 
 /** The one judgement behind `plan` on the command line, drift and apply. Pure. */
@@ -62,7 +80,10 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
       ...drainedShortages(decided, desired),
       ...(desired.policy.nPlusOne === 'error' ? lost : []),
     ],
-    warnings: desired.policy.nPlusOne === 'warn' ? lost.map(({ message }) => message) : [],
+    warnings: [
+      ...(desired.policy.nPlusOne === 'warn' ? lost.map(({ message }) => message) : []),
+      ...hostWarnings(desired, observed),
+    ],
     pendingRestart: leftPending(named.plan, desired, observed),
   };
 }

@@ -2,6 +2,7 @@ import { checkAntiAffinity } from './check-anti-affinity.ts';
 import type { SopsFiles } from './check-cloud-init.ts';
 import { checkDependencies } from './check-dependencies.ts';
 import { checkDuplicates } from './check-duplicates.ts';
+import { checkHost } from './check-host.ts';
 import { checkVm } from './check-vm.ts';
 import { isSopsFile } from './cloud-init.ts';
 import type { Cluster } from './cluster.ts';
@@ -9,12 +10,10 @@ import type { DesiredState, DesiredVm } from './desired.ts';
 import { resolveImage } from './images.ts';
 import type { Issue } from './issue.ts';
 import { placeOf } from './located.ts';
-import { issueAt } from './parse-file.ts';
 import { type ReadCluster, readCluster } from './read-cluster.ts';
-import { type Declared, type DeclaredVm, type HostMention, join, readManifest } from './read-manifest.ts';
+import { type Declared, type DeclaredVm, join, readManifest } from './read-manifest.ts';
 import { diskPool, resolveHost, resolvePolicy, resolveVm } from './resolve-vm.ts';
 import type { SourceFile } from './source-file.ts';
-import { didYouMean } from './suggest.ts';
 
 /** What is known beside the repository. */
 export interface BuildContext {
@@ -60,27 +59,14 @@ interface Read extends ReadCluster {
 function crossIssues(declared: Declared, read: Read, context: BuildContext): Issue[] {
   const hostAddresses = new Map([...(context.hosts ?? [])].map(([name, { address }]) => [address, name]));
   const { sound: cluster, ranges, sopsFiles } = read;
+  const hosts = { known: read.known, cluster, context };
   const surroundings = { cluster, ranges, hostAddresses, sopsFiles };
   return [
-    ...declared.hosts.flatMap((mention) => unknownHost(mention, read.known, context)),
+    ...declared.hosts.flatMap((mention) => checkHost(mention, { ...hosts, vms: declared.vms })),
     ...declared.vms.flatMap((vm) => checkVm(vm, surroundings)),
     ...checkDuplicates(declared.vms),
     ...checkAntiAffinity(declared.vms),
     ...checkDependencies(declared.vms),
-  ];
-}
-
-function unknownHost(
-  mention: HostMention,
-  hosts: ReadonlySet<string> | undefined,
-  context: BuildContext,
-): Issue[] {
-  const { file, host, place } = mention;
-  if (hosts === undefined || hosts.has(host)) return [];
-  const where = context.hosts === undefined ? 'listed in cluster.yaml' : "in the operator's configuration";
-  const message = `host: "${host}" is not ${where}${didYouMean(host, hosts)}`;
-  return [
-    issueAt(file, place, message, hosts.size === 0 ? 'no host is' : `known hosts: ${[...hosts].join(', ')}`),
   ];
 }
 

@@ -9,6 +9,8 @@ import { withhold } from './withhold.ts';
 /** A resource of a host that git wants more of than there is. */
 export interface Shortage {
   readonly host: string;
+  /** What there is too little of: tells shortages of one host apart, whatever their numbers. */
+  readonly resource: string;
   /** The whole sentence, with the numbers. */
   readonly message: string;
 }
@@ -20,7 +22,9 @@ export interface Shortage {
 export function findShortages(capacity: readonly HostCapacity[]): Shortage[] {
   return capacity.flatMap((host) => {
     const short = (what: string, amount: Amount, format: (value: number) => string) =>
-      isShort(amount) ? [{ host: host.host, message: sentence(host, what, amount, format) }] : [];
+      isShort(amount)
+        ? [{ host: host.host, resource: what, message: sentence(host, what, amount, format) }]
+        : [];
     return [
       ...short('vcpus', host.vcpus, String),
       ...short('memory', host.memoryMiB, formatMiB),
@@ -35,7 +39,7 @@ export function drainedShortages({ steps }: Plan, desired: DesiredState): Shorta
     const host = step.kind === 'create' ? step.host : step.kind === 'depart' ? step.to.host : undefined;
     if (host === undefined || desired.hosts.get(host)?.state !== 'drained') return [];
     const message = `host ${host} is drained (cluster.yaml), and ${subjectOf(step)} would be new there: put it under another host`;
-    return [{ host, message }];
+    return [{ host, resource: `place for ${subjectOf(step)}`, message }];
   });
 }
 

@@ -1,3 +1,4 @@
+import { AUTO } from './check-host.ts';
 import type { Issue } from './issue.ts';
 import { placeOf } from './located.ts';
 import { issueAt } from './parse-file.ts';
@@ -10,7 +11,7 @@ export function checkAntiAffinity(vms: readonly DeclaredVm[]): Issue[] {
     (vm.sound.antiAffinity ?? []).flatMap((group, index) => {
       const key = `${vm.host}/${group}`;
       const earlier = first.get(key);
-      if (vm.host === undefined || earlier === undefined) {
+      if (vm.host === undefined || vm.host === AUTO || earlier === undefined) {
         first.set(key, vm);
         return [];
       }

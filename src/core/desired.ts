@@ -38,6 +38,8 @@ export interface HostPolicy {
    * asked of it.
    */
   readonly state: 'active' | 'drained' | 'offline';
+  /** Where disks are made on it, unless a VM says otherwise. */
+  readonly pool: string;
   /** Kept free for the host itself. */
   readonly reserve: { readonly vcpus: number; readonly memoryMiB: number; readonly diskGiB: number };
   /** How much may be promised for each unit that there is. */

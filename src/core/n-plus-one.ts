@@ -1,8 +1,8 @@
 import type { HostCapacity } from './capacity.ts';
 import type { Shortage } from './capacity-check.ts';
 import type { DesiredState, DesiredVm } from './desired.ts';
-import { fit, type Load, loadOf, type Room, roomsOf } from './fit.ts';
 import type { ObservedState } from './observed.ts';
+import { fit, loadOf, roomsOf } from './placing/fit.ts';
 
 /** What would become of the VMs of one host if it were lost. */
 export interface HostLoss {
@@ -23,7 +23,10 @@ export function hostLosses(
   const rooms = roomsOf(capacity, desired, observed);
   return [...desired.hosts.keys()].flatMap((host) => {
     const vms = [...desired.vms.values()].filter((vm) => vm.host === host && vm.power !== 'off');
-    return vms.length === 0 ? [] : [{ host, homeless: homeless(host, vms, observed, rooms) }];
+    if (vms.length === 0) return [];
+    const others = rooms.filter((room) => room.host !== host);
+    const loads = vms.map((vm) => loadOf(vm, desired, observed));
+    return [{ host, homeless: fit(loads, others).left.map(({ name }) => name) }];
   });
 }
 
@@ -45,20 +48,9 @@ export function newLosses(
     .filter(({ host, homeless: { length } }) => length > (before.get(host) ?? 0))
     .map(({ host, homeless: names }) => ({
       host,
+      resource: 'loss',
       message: `were host ${host} lost, the others would have no room for ${names.join(', ')} (policy.nPlusOne)`,
     }));
-}
-
-function homeless(
-  host: string,
-  vms: readonly DesiredVm[],
-  observed: ObservedState,
-  rooms: readonly Room[],
-): string[] {
-  const found = observed.hosts.get(host);
-  const loads: Load[] = vms.map((vm) => loadOf(vm, found?.kind === 'known' ? found : undefined));
-  const others = rooms.filter((room) => room.host !== host);
-  return fit(loads, others).left.map(({ name }) => name);
 }
 
 /** Of git, what is on its host already. */

@@ -17,6 +17,8 @@ export interface UnknownHost {
   readonly kind: 'unknown';
   readonly name: string;
   readonly reason: string;
+  /** cluster.yaml says so: it was not asked, and that is as it should be. */
+  readonly isOffline?: true;
   /** The VMs that were ours there when it last answered; undefined: it never did, as far as we remember. */
   readonly lastSeen?: readonly string[];
 }

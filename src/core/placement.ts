@@ -42,7 +42,8 @@ export function poolProblem(
     : undefined;
 }
 
-function imageProblem({ image, sizeGiB }: BootDisk, host: KnownHost): string | undefined {
+/** Why no disk can be made of its image on that host; undefined: it can. */
+export function imageProblem({ image, sizeGiB }: BootDisk, host: KnownHost): string | undefined {
   // What is in a pool that has yet to be started shows then.
   if (host.pools.get(image.pool)?.active !== true) return undefined;
   const volume = host.volumes.get(volumeKey({ pool: image.pool, name: image.volume }));

@@ -13,8 +13,9 @@ export function hiddenCopy(vm: DesiredVm, fleet: Fleet, except?: string): string
   if (host === undefined) return undefined;
   const seen =
     host.lastSeen === undefined ? 'never answered this operator' : 'had this VM when it last answered';
+  const silent = host.isOffline ? 'is offline (cluster.yaml)' : 'does not answer';
   return (
-    `host ${host.name} does not answer and ${seen}: a copy may run there. ` +
+    `host ${host.name} ${silent} and ${seen}: a copy may run there. ` +
     'Bring it back, or take it out of operator.yaml if it is gone for good'
   );
 }

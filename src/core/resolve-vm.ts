@@ -96,6 +96,7 @@ export function resolveHost(name: string, cluster: Cluster): HostPolicy {
   return {
     name,
     state,
+    pool: diskPool(name, cluster),
     reserve: {
       vcpus: kept.vcpus ?? 0,
       memoryMiB: Math.ceil((kept.memoryGb ?? 0) * MIB_PER_GIB),

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { SourceVm } from '../core/desired.ts';
-import type { ObservedHost } from '../core/observed.ts';
+import type { ObservedHost, UnknownHost } from '../core/observed.ts';
 import { isNamesStep, type Step, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
@@ -119,7 +119,8 @@ export function createHosts(options: HostsOptions): Hosts {
 
   async function observeOne(observer: Observer, question: Question, signal: AbortSignal): Promise<Seen> {
     const { name } = observer.connection;
-    if (question.offline.has(name)) return { host: unknown(name, 'cluster.yaml says that it is offline') };
+    if (question.offline.has(name))
+      return { host: { ...unknown(name, 'cluster.yaml says that it is offline'), isOffline: true } };
     const timeout = AbortSignal.timeout(options.observeTimeoutMs);
     try {
       return await observer.observe(question, AbortSignal.any([signal, timeout]));
@@ -142,7 +143,7 @@ export function createHosts(options: HostsOptions): Hosts {
     );
   }
 
-  function unknown(name: string, reason: string): ObservedHost {
+  function unknown(name: string, reason: string): UnknownHost {
     const lastSeen = options.inventory.lastSeen(name);
     return { kind: 'unknown', name, reason, ...(lastSeen !== undefined && { lastSeen }) };
   }

@@ -103,6 +103,12 @@ function hostMetrics(registry: Registry): Metrics['observed'] {
     labelNames: ['host'],
     registers,
   });
+  const offline = new Gauge({
+    name: `${PREFIX}host_offline`,
+    help: '1: cluster.yaml says that the host is offline, so it is not asked; 0: it is to answer.',
+    labelNames: ['host'],
+    registers,
+  });
   const vms = new Gauge({
     name: `${PREFIX}vms`,
     help: 'VMs on a host by power state, ours and others.',
@@ -111,9 +117,11 @@ function hostMetrics(registry: Registry): Metrics['observed'] {
   });
   return ({ hosts }) => {
     up.reset();
+    offline.reset();
     vms.reset();
     for (const host of hosts.values()) {
       up.set({ host: host.name }, host.kind === 'known' ? 1 : 0);
+      offline.set({ host: host.name }, host.kind === 'unknown' && host.isOffline ? 1 : 0);
       if (host.kind === 'unknown') continue;
       for (const state of POWER_STATES) {
         vms.set({ host: host.name, state }, host.vms.filter(({ power }) => power === state).length);

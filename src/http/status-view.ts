@@ -79,6 +79,8 @@ export type HostView =
       readonly kind: 'unknown';
       readonly name: string;
       readonly reason: string;
+      /** cluster.yaml says so: it is not asked. */
+      readonly offline?: true;
       /** Our VMs when it last answered; absent: not remembered. */
       readonly lastSeen?: readonly string[];
     };
@@ -237,11 +239,12 @@ function viewHost(host: ObservedHost, { cluster, lastReport }: StatusFacts): Hos
     const vms = host.vms.toSorted(byName).map((vm) => viewVm(vm, cluster, reasons.get(vm.name)));
     return { kind: 'known', name, vms };
   }
-  const { reason, lastSeen } = host;
+  const { reason, isOffline, lastSeen } = host;
   return {
     kind: 'unknown',
     name,
     reason: redactText(reason),
+    ...(isOffline && { offline: true }),
     ...(lastSeen !== undefined && { lastSeen: lastSeen.toSorted() }),
   };
 }

@@ -47,6 +47,7 @@ describe('cluster.yaml', () => {
     expect(hosts.get('t01')).toEqual({
       name: 't01',
       state: 'active',
+      pool: 'default',
       reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
       ratio: { vcpu: 4, memory: 1, disk: 1 },
       pools: [],
@@ -65,6 +66,7 @@ describe('cluster.yaml', () => {
     expect(hosts.get('t01')).toEqual({
       name: 't01',
       state: 'offline',
+      pool: 'slow',
       reserve: { vcpus: 2, memoryMiB: 4096, diskGiB: 10 },
       ratio: { vcpu: 8, memory: 1.5, disk: 1 },
       pools: [],

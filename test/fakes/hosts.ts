@@ -28,7 +28,9 @@ export function fakeHosts(...hosts: readonly ObservedHost[]): FakeHosts {
       if (fake.observeError !== undefined) throw fake.observeError;
       signal.throwIfAborted();
       const seen = [...state.hosts.values()].map((host): ObservedHost => {
-        return offline.has(host.name) ? { kind: 'unknown', name: host.name, reason: 'offline in git' } : host;
+        return offline.has(host.name)
+          ? { kind: 'unknown', name: host.name, reason: 'offline in git', isOffline: true }
+          : host;
       });
       return { hosts: new Map(seen.map((host) => [host.name, host])) };
     },

@@ -84,6 +84,16 @@ describe('createMetrics', () => {
     expect((await lines('vms')).filter((line) => line.includes('kvm-b'))).toEqual([]);
   });
 
+  it('tells a host that cluster.yaml has offline from one that should answer', async () => {
+    const { metrics, lines } = create();
+    const [a, b] = ['kvm-a', 'kvm-b'].map((name) => ({ kind: 'unknown' as const, name, reason: 'cut' }));
+    if (a !== undefined && b !== undefined) metrics.observed(state({ ...a, isOffline: true }, b));
+    expect(await lines('host_offline')).toEqual([
+      'kvm_gitops_host_offline{host="kvm-a"} 1',
+      'kvm_gitops_host_offline{host="kvm-b"} 0',
+    ]);
+  });
+
   it('forgets a host that is no longer there, and the VMs of one that became unknown', async () => {
     const { metrics, lines } = create();
     metrics.observed(state(knownHost('kvm-a', [observedVm('a')]), knownHost('kvm-b', [])));

@@ -132,6 +132,13 @@ describe('statusView', () => {
     expect(hostsOf([host], 'prod')).toEqual([{ ...host, lastSeen: ['db', 'web'] }]);
   });
 
+  it('tells a host that is offline by decree from one that does not answer', () => {
+    const host: ObservedHost = { kind: 'unknown', name: 'kvm-b', reason: 'cluster.yaml', isOffline: true };
+    expect(hostsOf([host], 'prod')).toEqual([
+      { kind: 'unknown', name: 'kvm-b', reason: 'cluster.yaml', offline: true },
+    ]);
+  });
+
   it('shows nothing that is not named in it, and no credentials in any text', () => {
     const canary = 'cAnArY';
     const message = `fatal: https://x:${canary}@git.example/ failed`;

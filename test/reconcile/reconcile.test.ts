@@ -260,6 +260,7 @@ describe('a host that does not answer', () => {
 
 function hostDefaults() {
   return {
+    pool: 'default',
     reserve: { vcpus: 0, memoryMiB: 0, diskGiB: 0 },
     ratio: { vcpu: 4, memory: 1, disk: 1 },
     pools: [],
