@@ -191,6 +191,7 @@ const snapshots = program
   .option('--stop', 'revert: shut the VM down first')
   .option('--discard-newer', 'revert: lose the snapshots that are newer')
   .option('--yes', 'revert: do not ask')
+  .option('--timeout <seconds>', 'how long to wait for a running operator', '600')
   .addOption(json)
   .addHelpText(
     'after',

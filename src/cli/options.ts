@@ -1,3 +1,5 @@
+import { OperatorError } from '../errors.ts';
+
 /** Options that every command has. */
 export interface GlobalOptions {
   readonly config?: string;
@@ -12,4 +14,11 @@ export function print(text: string): void {
 /** Writes a result to stdout as JSON. */
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
+}
+
+/** The number that was given for an option. E_USAGE where it is none, or below 0. */
+export function numberOf(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value < Number.POSITIVE_INFINITY) return value;
+  throw new OperatorError('E_USAGE', `${option} is a number from 0 up, not "${text}"`);
 }

@@ -1,7 +1,7 @@
 import type { Score } from '../core/placing/balance.ts';
 import { proposeRebalance } from '../core/placing/propose-rebalance.ts';
-import { OperatorError } from '../errors.ts';
 import { moveTable } from './move-table.ts';
+import { numberOf } from './options.ts';
 import { type ProposalOptions, propose } from './proposal.ts';
 
 interface RebalanceOptions extends ProposalOptions {
@@ -36,12 +36,6 @@ export function rebalance(options: RebalanceOptions): Promise<number> {
       json: { before, after, scores: moves.map(({ score }) => score) },
     };
   });
-}
-
-function numberOf(option: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value < Number.POSITIVE_INFINITY) return value;
-  throw new OperatorError('E_USAGE', `${option} is a number from 0 up, not "${text}"`);
 }
 
 function scoreText({ homeless, spread }: Score): string {

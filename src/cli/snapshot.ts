@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DesiredState } from '../core/desired.ts';
 import { arrangeFleet, type OwnedVm } from '../core/fleet.ts';
 import type { KnownHost } from '../core/observed.ts';
+import type { Report } from '../core/report.ts';
 import type { SnapshotAction, SnapshotRequest } from '../core/snapshot.ts';
 import { snapshotStep } from '../core/snapshot-command.ts';
 import type { RequestStep } from '../core/step.ts';
@@ -10,7 +11,7 @@ import type { Operator } from '../operator.ts';
 import { questionFor } from '../reconcile/reconcile.ts';
 import { lockState, type StateLock } from '../state/lock.ts';
 import { asksAndHears } from './ask.ts';
-import { type GlobalOptions, print, printJson } from './options.ts';
+import { type GlobalOptions, numberOf, print, printJson } from './options.ts';
 import { abortOnSignals, type Session, withOperator } from './session.ts';
 import { snapshotLines, snapshotRows } from './snapshot-text.ts';
 
@@ -18,6 +19,8 @@ interface SnapshotOptions extends GlobalOptions {
   readonly yes?: boolean;
   readonly stop?: boolean;
   readonly discardNewer?: boolean;
+  /** Seconds. */
+  readonly timeout: string;
 }
 
 const LOOK_EVERY_MS = 500;
@@ -60,6 +63,7 @@ function changeSnapshot(
 ): Promise<number> {
   return withOperator(options, async (session) => {
     const signal = abortOnSignals();
+    const timeoutMs = numberOf('--timeout', options.timeout) * 1000;
     const { operator } = session;
     const desired = await desiredOf(operator, signal);
     const owned = await findVm(operator, desired, vm, signal);
@@ -76,7 +80,7 @@ function changeSnapshot(
       }
     }
     const lock = await lockIfFree(session.config.stateDir);
-    if (lock === undefined) return await askOperator(session, { desired, request, signal });
+    if (lock === undefined) return await askOperator(session, { desired, request, timeoutMs, signal });
     try {
       await operator.deps.hosts.apply(step, (message) => process.stderr.write(`${message}\n`));
     } finally {
@@ -103,14 +107,18 @@ async function lockIfFree(dir: string): Promise<StateLock | undefined> {
 interface Waiting {
   readonly desired: DesiredState;
   readonly request: RequestStep;
+  readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Done when the operator has struck the request off; what fails it tries again by itself. */
-async function askOperator({ operator }: Session, { desired, request, signal }: Waiting): Promise<number> {
+/** Done when the operator has struck the request off; what fails or waits it tries again by itself. */
+async function askOperator({ operator }: Session, waiting: Waiting): Promise<number> {
+  const { desired, request, timeoutMs, signal } = waiting;
   const { hosts, journal } = operator.deps;
   await hosts.apply(request, () => undefined);
   process.stderr.write('asked the running operator\n');
+  const until = performance.now() + timeoutMs;
+  let told: string | undefined;
   for (;;) {
     await delay(LOOK_EVERY_MS, undefined, { signal });
     const { vm } = await findVm(operator, desired, request.vm, signal);
@@ -118,16 +126,36 @@ async function askOperator({ operator }: Session, { desired, request, signal }: 
       print(outcome(request));
       return 0;
     }
-    const last = await journal.last();
-    const failure = last?.steps.find(
-      ({ subject, outcome: how }) => subject === request.vm && how === 'failed',
-    );
-    if (last === undefined || failure === undefined || last.startedAt < request.request.at) continue;
+    const { failure, hold } = sinceAsked(await journal.last(), request);
+    if (failure !== undefined) {
+      print(`${failure}\nthe operator tries again by itself`);
+      return 1;
+    }
+    if (hold !== undefined && hold !== told) process.stderr.write(`it waits: ${hold}\n`);
+    told = hold;
+    if (performance.now() < until) continue;
     print(
-      `${failure.kind} of ${request.vm} failed: ${failure.error?.message}\nthe operator tries again by itself`,
+      `${request.reason} of ${request.vm} is not done within ${timeoutMs / 1000} s${hold === undefined ? '' : `: ${hold}`}\n` +
+        'it stays asked for: the operator does it as soon as it can',
     );
     return 1;
   }
+}
+
+/** What came of the request, and what holds its VM back; passes that come to the same as the one before are not written. */
+function sinceAsked(
+  last: Report | undefined,
+  { host, vm, request }: RequestStep,
+): { readonly failure?: string | undefined; readonly hold?: string | undefined } {
+  if (last === undefined) return {};
+  const failed = last.steps.find(({ subject, outcome: how }) => subject === vm && how === 'failed');
+  return {
+    failure:
+      failed && last.startedAt >= request.at
+        ? `${failed.kind} of ${vm} failed: ${failed.error?.message}`
+        : undefined,
+    hold: last.held.find((held) => held.host === host && held.subject === vm)?.reason,
+  };
 }
 
 function outcome({ vm, request: { action, snapshot } }: RequestStep): string {

@@ -191,4 +191,21 @@ describe('run', () => {
     expect(await running.finished).toMatchObject({ code: 130 });
     expect(isRunning('web-1')).toBe(true);
   });
+
+  it('says for what a snapshot waits that was asked for, and ends when the time is up', async () => {
+    site.commit('Back once more', { [WEB]: manifest('t01', 'web-1') });
+    const running = await startOperator();
+    site.commit('Gone', { [WEB]: undefined });
+    const isHeld = async () => (await site.run(['status'])).stdout.includes('remove of web-1');
+    await waitFor('the removal to be held', isHeld, { timeoutMs: 30_000 });
+    const { code, stdout, stderr } = await site.run(['snapshot', 'web-1', 'create', 'now', '--timeout', '5']);
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: expect.stringMatching(
+        /^create now of web-1 is not done within 5 s: git declares no VM at all\nit stays asked for/,
+      ),
+    });
+    expect(stderr).toMatch(/asked the running operator\nit waits: git declares no VM at all/);
+    await end(running);
+  });
 });
