@@ -11,7 +11,7 @@ import {
 } from '../../core/snapshot.ts';
 import type { MergeStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
-import { LibvirtError } from '../../libvirt/errors.ts';
+import { isLibvirtError, LibvirtError } from '../../libvirt/errors.ts';
 import type { DomainRef, StepContext } from './context.ts';
 import { definedFiles, diskFiles, pathOf } from './disk-chains.ts';
 import { type Owned, requireOwned, writeMark } from './owned.ts';
@@ -178,7 +178,7 @@ async function commit(context: StepContext, step: MergeStep, domain: DomainRef, 
   for (;;) {
     const job = await chains.job(domain, target);
     if (job === undefined) return;
-    if (isActive && job.ready) return chains.endJob(domain, target, { pivot: true });
+    if (isActive && job.ready && (await pivots(context, domain, target))) return;
     if (performance.now() > deadline)
       throw new OperatorError(
         'E_TIMEOUT',
@@ -186,6 +186,17 @@ async function commit(context: StepContext, step: MergeStep, domain: DomainRef, 
       );
     context.progress(`merging ${target}: ${percent(job)} %`);
     await delay(LOOK_EVERY_MS);
+  }
+}
+
+/** QEMU is ready a moment before libvirt has heard of it, which then refuses: false, and it is asked again. */
+async function pivots({ client }: StepContext, domain: DomainRef, target: string): Promise<boolean> {
+  try {
+    await client.chains.endJob(domain, target, { pivot: true });
+    return true;
+  } catch (error) {
+    if (isLibvirtError(error, 'BLOCK_COPY_ACTIVE')) return false;
+    throw error;
   }
 }
 
