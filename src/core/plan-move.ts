@@ -19,6 +19,8 @@ export interface Staying {
   readonly first: readonly Step[];
   readonly owned: OwnedVm;
   readonly last: readonly Step[];
+  /** The host that it has left, where its old copy is not retired yet. */
+  readonly leftOn?: string;
 }
 
 /**
@@ -153,7 +155,7 @@ function planStay(
   const after = isOff ? [] : [`start ${vm.host}/${vm.name}`];
   const last =
     husk === undefined ? [] : [retirement(husk, body, { ...context, onceItRuns: vm.power === 'on', after })];
-  return { first: [...abandons, ...recall], owned, last };
+  return { first: [...abandons, ...recall], owned, last, ...(husk && { leftOn: husk.host }) };
 }
 
 interface Leg {
@@ -272,7 +274,14 @@ function chainOf(vm: DesiredVm, prepared: Prepared, context: WantedContext): Ver
     onceItRuns: vm.power === 'on',
     after: [stepId(start)],
   });
-  return { steps: [...abandons, ...(isUnderWay ? [] : [depart]), ...steps, retire], held: waiting };
+  const moved = [...(isUnderWay ? [] : [depart]), ...startsAfter(steps, body.host), retire];
+  return { steps: [...abandons, ...moved], held: waiting };
+}
+
+/** The starts see for themselves that the copy which was left is off: somebody may have started it meanwhile. */
+export function startsAfter(steps: readonly Step[], leftOn: string | undefined): readonly Step[] {
+  if (leftOn === undefined) return steps;
+  return steps.map((step) => (step.kind === 'start' ? { ...step, leftOn } : step));
 }
 
 function hold(vm: DesiredVm, because: Problem['because'], reason: string): Verdict {

@@ -143,10 +143,11 @@ function purge(owned: OwnedVm, reason: string, fleet: Fleet): Verdict {
 function otherUse({ host, vm, mark }: OwnedVm, fleet: Fleet): string | undefined {
   const pools = fleet.known.get(host)?.pools;
   for (const { pool, name } of volumesFromTheTop(mark)) {
-    const path = pools?.get(pool)?.path;
+    const { path, source } = pools?.get(pool) ?? {};
     if (path === undefined) continue;
-    // What a move left behind is a copy: the VM's own file has the same name on its host.
-    const isOwn = (uuid: string) => isLeftBehind(mark) && uuid === vm.uuid;
+    // What a move left behind is a copy: the VM's own file has the same name on its host. On a file server it may be the same.
+    const isServed = source !== undefined;
+    const isOwn = (uuid: string) => isLeftBehind(mark) && !isServed && uuid === vm.uuid;
     const user = fleet
       .usersOf(`${path}/${name}`)
       .find((other) => other.vm !== vm && !(other.host !== host && isOwn(other.vm.uuid)));

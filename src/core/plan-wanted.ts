@@ -7,7 +7,7 @@ import { adoptedVolumes, toAdopt } from './plan-adopt.ts';
 import { convergence, type WantedContext } from './plan-convergence.ts';
 import { judgeDrift, settled } from './plan-drift.ts';
 import { hostnameStep, seedDisk, seedMark } from './plan-guest.ts';
-import { planMove } from './plan-move.ts';
+import { planMove, startsAfter } from './plan-move.ts';
 import {
   existingProblem,
   hiddenCopy,
@@ -32,7 +32,8 @@ export function planWanted(vm: DesiredVm, context: WantedContext): Verdict {
   const move = planMove(vm, host, context);
   if (move !== undefined && 'steps' in move) return move;
   if (move !== undefined) {
-    const { steps, held } = planExisting(vm, move.owned, context);
+    const { steps: own, held } = planExisting(vm, move.owned, context);
+    const steps = startsAfter(own, move.leftOn);
     const runs = vm.power !== 'on' || move.owned.vm.power === 'running';
     const last = runs || steps.some(({ kind }) => kind === 'start') ? move.last : [];
     return { steps: [...move.first, ...steps, ...last], held };

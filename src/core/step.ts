@@ -46,6 +46,8 @@ export interface AdoptStep extends VmStepBase {
 }
 export interface StartStep extends VmStepBase {
   readonly kind: 'start';
+  /** The host that the VM has just left: the copy there must be off. */
+  readonly leftOn?: string;
 }
 /** A step that has to end the guest first. */
 interface EndsGuest {

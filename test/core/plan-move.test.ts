@@ -367,6 +367,23 @@ describe('planMove', () => {
     expect(inWords(again.steps)).toEqual([]);
   });
 
+  it('purges no old copy whose file may be that of the VM, on a file server', () => {
+    const due = stale('b', { purgeAfter: '2026-03-01T11:59:00.000Z' });
+    const kinds = [undefined, { host: 'nas', path: '/vms' }].map((source) => {
+      const pools = new Map([['default', source ? pool({ type: 'netfs', source }) : pool()]]);
+      const hosts = [knownHost('a', [due], { pools }), knownHost('b', [arrived('running')], { pools })];
+      const { steps, held } = plan(desiredState([onB]), observedState(...hosts), {
+        now: NOW,
+        commit: COMMIT,
+      });
+      return [...inWords(steps), ...held.map(({ kind, reason }) => `${kind} held: ${reason}`)];
+    });
+    expect(kinds).toEqual([
+      ['purge web on a'],
+      [expect.stringMatching(/^purge held: \/pool\/web-vda\.qcow2 is a disk of web on b too/)],
+    ]);
+  });
+
   it('puts a disk into the pool that git gives it on the new host, and leaves one that both hosts mount', () => {
     const source = { host: 'nas', path: '/vms' };
     const pools = (path: string) =>

@@ -3,10 +3,12 @@ import { OperatorError } from '../../errors.ts';
 import type { DomainRef, StepContext } from './context.ts';
 import { requireOwned } from './owned.ts';
 import { shutDown } from './shut-down.ts';
+import { requireLeft } from './two-hosts.ts';
 
 /** Starts the VM; one that runs already is fine. Memory that was saved goes on where it was. */
 export async function start(context: StepContext, step: StartStep): Promise<void> {
   const { domain } = await requireOwned(context, step, ['ready']);
+  if (step.leftOn !== undefined) await requireLeft(context, step, step.leftOn);
   await bringUp(context, step, domain);
 }
 

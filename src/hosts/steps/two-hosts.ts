@@ -32,6 +32,13 @@ export async function requireOff(context: StepContext, step: VmStep, { domain }:
     throw refused(step, `it is off on ${context.host} with its memory saved, which belongs to that host`);
 }
 
+/** What a move has left on that host does not run. */
+export async function requireLeft(context: StepContext, step: VmStep, host: string): Promise<void> {
+  const source = await contextOn(context, host);
+  const left = await findOwned(source, { ...step, host });
+  if (left !== undefined) await requireOff(source, step, left);
+}
+
 /** Of a move that is given up nothing may be left where it went. `host` undefined: that is no longer in operator.yaml. */
 export async function requireNothingOn(
   context: StepContext,

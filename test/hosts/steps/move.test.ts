@@ -197,6 +197,17 @@ describe('a move', () => {
     expect((await lookAt('b')).vms).toEqual([]);
   });
 
+  it('starts nothing that has moved while somebody has what it left run again', async () => {
+    await bench.converge(smallOnA);
+    const { steps } = await bench.plan(smallOnB);
+    const at = steps.findIndex(({ kind }) => kind === 'start');
+    await bench.apply(steps.slice(0, at));
+    const libvirt = await bench.libvirt();
+    await libvirt.domains.start(await libvirt.domains.byName('web'));
+    await expect(bench.apply(steps.slice(at))).rejects.toMatchObject({ code: 'E_MOVE' });
+    expect((await lookAt('b')).vms).toMatchObject([{ power: 'shutoff' }]);
+  });
+
   it('copies anew what was written to between two tries', async () => {
     await bench.converge(onA);
     const [depart, receive] = (await bench.plan(onB)).steps;
