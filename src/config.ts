@@ -86,6 +86,8 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
     http: { listen: http.listen },
     /** Undefined: there is no webhook. */
     webhook: written.webhook,
+    /** Undefined: no forge is told how commits stand. */
+    commitStatus: written.commitStatus,
     logLevel: written.log.level,
   };
 }

@@ -3,6 +3,7 @@ import type { HostConfig } from './config/hosts.ts';
 import type { Config } from './config.ts';
 import { environment } from './config.ts';
 import type { BuildContext } from './core/build-desired.ts';
+import { createStatusSender, type StatusSender } from './forge/statuses/sender.ts';
 import { createMirror, type Mirror } from './git/mirror.ts';
 import { createNotes, type NotesWriter } from './git/notes.ts';
 import { createGuests } from './guests/guests.ts';
@@ -27,6 +28,7 @@ import type { OnProgress } from './reconcile/progress.ts';
 import type { Deps } from './reconcile/reconcile.ts';
 import { createRestartLimiter } from './reconcile/restart-limiter.ts';
 import { createRetryPacer } from './reconcile/retry-pacer.ts';
+import { tellCommits } from './reconcile/tell-commits.ts';
 import { type ConfirmationStore, openConfirmations } from './state/confirmations.ts';
 import { type OpenJournal, openJournal } from './state/journal.ts';
 
@@ -49,6 +51,8 @@ export interface Operator {
   readonly confirmations: ConfirmationStore;
   /** Undefined where the config switches notes off. */
   readonly notes: NotesWriter | undefined;
+  /** Undefined where operator.yaml names no forge for it. */
+  readonly statuses: StatusSender | undefined;
   close(): Promise<void>;
 }
 
@@ -70,6 +74,8 @@ export async function createOperator(config: Config, options: OperatorOptions): 
   const journal = await openJournal(config.stateDir, { log, readOnly: options.readOnly ?? false });
   const confirmations = openConfirmations(config.stateDir, clock);
   const notes = config.git.notes ? createNotes({ mirror, ref: config.git.notesRef, log }) : undefined;
+  const statuses = options.readOnly ? undefined : openStatuses(config, log);
+  const tell = statuses && tellCommits((sha, state) => statuses.put(sha, state));
   const links = createLinks(config, options);
   const files = await openImageFiles(config.stateDir, COPY_TIMEOUT_MS);
   const hosts = await openHosts(config, { links, files }, options);
@@ -87,7 +93,10 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     clock,
     build: createBuilder(buildContext(config), files.sources),
     concurrency: config.concurrency,
-    onProgress: options.onProgress ?? (() => {}),
+    onProgress: (event) => {
+      tell?.(event);
+      options.onProgress?.(event);
+    },
   };
   return {
     deps,
@@ -97,10 +106,12 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     journal,
     confirmations,
     notes,
+    statuses,
     async close() {
       for (const link of links.values()) link.close();
       dnsmasq?.machine.close();
       await notes?.stop();
+      await statuses?.stop();
       await journal.close();
     },
   };
@@ -119,6 +130,12 @@ function imageStore(files: ImageFiles, log: Logger): ImageStore {
   };
 }
 
+function openStatuses({ commitStatus }: Config, log: Logger): StatusSender | undefined {
+  if (commitStatus === undefined) return undefined;
+  const { target, token } = commitStatus;
+  return createStatusSender({ target, token: () => token.reveal(), log });
+}
+
 function openDnsmasq({ dnsmasq }: Config): Operator['dnsmasq'] {
   if (dnsmasq === undefined) return undefined;
   const { target, settings } = dnsmasq;
@@ -126,6 +143,11 @@ function openDnsmasq({ dnsmasq }: Config): Operator['dnsmasq'] {
 }
 
 const NO_NOTES: Notes = { put: () => {} };
+
+/** Returns when notes and commit statuses are where they belong, or the signal aborts. */
+export async function writeResults({ notes, statuses }: Operator, signal: AbortSignal): Promise<void> {
+  await Promise.all([notes?.flush(signal), statuses?.flush(signal)]);
+}
 
 /** What a manifest may name. */
 export function buildContext(config: Config): BuildContext {

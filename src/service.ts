@@ -10,7 +10,7 @@ import { buildServer, type Readiness } from './http/server.ts';
 import { type StatusView, statusView } from './http/status-view.ts';
 import type { WebhookSettings } from './http/webhook.ts';
 import type { Logger } from './log.ts';
-import { createOperator, type Operator } from './operator.ts';
+import { createOperator, type Operator, writeResults } from './operator.ts';
 import { createPassWatch, type PassWatch, type Seen } from './pass-watch.ts';
 import { type Controller, type ControllerState, createController } from './reconcile/controller.ts';
 import { logProgress } from './reconcile/log-progress.ts';
@@ -20,7 +20,7 @@ import { version } from './version.ts';
 
 /** A pass that takes longer than this, with no end in sight, is reported as stuck. */
 const STUCK_MS = 60 * 60_000;
-const NOTES_FLUSH_MS = 10_000;
+const FLUSH_MS = 10_000;
 const NOTES_AT_START = 50;
 
 /** The operator at work: the loop, its triggers and its HTTP face. */
@@ -65,7 +65,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   });
   const close = async () => {
     await server.close();
-    await operator.notes?.flush(AbortSignal.timeout(NOTES_FLUSH_MS));
+    await writeResults(operator, AbortSignal.timeout(FLUSH_MS));
     await operator.close();
   };
   try {

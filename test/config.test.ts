@@ -208,6 +208,35 @@ describe('secrets in operator.yaml', () => {
     expect(all).not.toContain('hunter2');
   });
 
+  it.each([
+    [
+      '{forge: gitea, repository: a/b, token: {env: T}}',
+      'commitStatus.api is missing: every gitea has its own',
+    ],
+    [
+      '{forge: github, api: "http://h/api", repository: a/b, token: {env: T}}',
+      'commitStatus.api: expected https',
+    ],
+    ['{forge: github, repository: a, token: {env: T}}', 'commitStatus.repository: expected owner/name'],
+    ['{forge: github, repository: a/b/c, token: {env: T}}', 'commitStatus.repository: expected owner/name'],
+    [
+      '{forge: github, repository: a/b, token: hunter2}',
+      'commitStatus.token: a secret is never written here',
+    ],
+  ])('refuses commitStatus: %s', (written, mistake) => {
+    expect(mistakes(`${GIT}${SSH}${HOSTS}commitStatus: ${written}`, { T: 'x' })).toEqual([
+      expect.stringContaining(mistake),
+    ]);
+  });
+
+  it('fills in the API of a forge that is one service, and shows its token nowhere', () => {
+    const written = 'commitStatus: {forge: gitlab, repository: a/b/c, token: {env: T}}';
+    const { commitStatus } = load(`${GIT}${SSH}${HOSTS}${written}`, { T: 'hunter2' });
+    expect(commitStatus?.target).toMatchObject({ api: 'https://gitlab.com/api/v4', context: 'kvm-gitops' });
+    expect(commitStatus?.token.reveal()).toBe('hunter2');
+    expect(inspect(commitStatus)).not.toContain('hunter2');
+  });
+
   it('says where the webhook secret of old stands now', () => {
     expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {env: HOOK}}`)).toEqual([
       '4:8: http.webhookSecret is now webhook.secret, and webhook.forge names the forge',

@@ -32,7 +32,7 @@ describe('deploy/operator.example.yaml', () => {
   it('is a valid config with everything in it that is commented out', () => {
     const dir = mkdtempSync(join(tmpdir(), 'kg-docs-'));
     try {
-      for (const name of ['git_token', 'webhook_secret'])
+      for (const name of ['git_token', 'webhook_secret', 'status_token'])
         writeFileSync(join(dir, name), 'x', { mode: 0o600 });
       const all = example.replace(/^( *)# (?=( *)[a-zA-Z]+:)/gm, '$1').replaceAll('/etc/kvm-gitops/', '');
       writeFileSync(join(dir, 'operator.yaml'), all);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { FORGE_NAMES } from '../forge/forges.ts';
 import { checkNotesRef, NOTES_REF } from '../git/notes.ts';
 import { checkBranch, checkFolder, parseRemote } from '../git/remote.ts';
+import { commitStatusSchema } from './commit-status.ts';
 import {
   type ConfigContext,
   checkedText,
@@ -85,6 +86,7 @@ export function writtenConfig(context: ConfigContext) {
     guests: guestsSchema(context),
     http: httpSchema(),
     webhook: webhookSchema(context),
+    commitStatus: commitStatusSchema(context),
     log: z
       .strictObject({
         level: z

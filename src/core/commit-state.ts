@@ -1,0 +1,65 @@
+import { countSteps } from './note.ts';
+import type { Report } from './report.ts';
+
+/** How a commit stands, as a forge shows it beside the commit. `superseded`: nobody will apply it any more. */
+export interface CommitState {
+  readonly state: 'pending' | 'success' | 'failure' | 'superseded';
+  /** One line, 140 characters at most: GitHub takes no more. */
+  readonly description: string;
+}
+
+const MAX_LENGTH = 140;
+
+/** What a report says of its commit. What waits and has not failed is pending: the operator goes on by itself. */
+export function commitState(report: Report): CommitState {
+  switch (report.status) {
+    case 'applied':
+      return { state: 'success', description: line(['applied', countSteps(report.steps)]) };
+    case 'partial':
+      return partialState(report);
+    case 'refused':
+      return { state: 'failure', description: line(['refused', mistakes(report), firstMistake(report)]) };
+    case 'superseded':
+      return { state: 'superseded', description: line(['superseded by', report.supersededBy?.slice(0, 12)]) };
+    case 'failed':
+      return { state: 'failure', description: line(['failed', report.error?.message]) };
+  }
+}
+
+/** While its steps are made. */
+export function applyingState(steps: number): CommitState {
+  return { state: 'pending', description: `applying ${steps} ${steps === 1 ? 'step' : 'steps'}` };
+}
+
+function partialState({ steps, held, unknownHosts, confirmation }: Report): CommitState {
+  const failed = steps.filter(({ outcome }) => outcome === 'failed');
+  const parts = [
+    countSteps(steps),
+    held.length > 0 ? `${held.length} held` : '',
+    unknownHosts.length > 0 ? `${unknownHosts.map(({ host }) => host).join(' and ')} unknown` : '',
+    confirmation === undefined ? '' : `kvm-gitops confirm ${confirmation}`,
+  ];
+  return { state: failed.length > 0 ? 'failure' : 'pending', description: line(['partial', list(parts)]) };
+}
+
+function mistakes({ issues }: Report): string {
+  return issues.length === 1 ? '' : `${issues.length} mistakes, the first`;
+}
+
+function firstMistake({ issues: [first] }: Report): string {
+  if (first === undefined) return '';
+  return `${first.file}${first.line === undefined ? '' : `:${first.line}`}: ${first.message}`;
+}
+
+function list(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('; ');
+}
+
+/** Control characters would let a manifest's text go on in a line of its own. */
+function line(parts: readonly (string | undefined)[]): string {
+  const text = parts
+    .filter((part) => part !== undefined && part !== '')
+    .join(': ')
+    .replace(/\p{Cc}+/gu, ' ');
+  return text.length <= MAX_LENGTH ? text : `${text.slice(0, MAX_LENGTH - 1)}…`;
+}
