@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Argument, Command, Option } from 'commander';
+import { endAtBrokenPipe } from './cli/broken-pipe.ts';
 import { reportFatal } from './cli/fatal.ts';
 import { addProposalCommands } from './cli/proposal-commands.ts';
 import { version } from './version.ts';
@@ -296,10 +297,6 @@ function exiting<Args extends unknown[]>(
   };
 }
 
-// `kvm-gitops log | head`: whoever reads has seen enough.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
+endAtBrokenPipe();
 
 await program.parseAsync();

@@ -7,6 +7,7 @@ import { createSite, type DemoSite } from '../demo/demo-site.ts';
 import { createLogger } from '../log.ts';
 import type { ProgressEvent } from '../reconcile/progress.ts';
 import { startService } from '../service.ts';
+import { onBrokenPipe } from './broken-pipe.ts';
 import { colors } from './colors.ts';
 import { liveProgress } from './live-progress.ts';
 import { type GlobalOptions, print } from './options.ts';
@@ -19,7 +20,9 @@ interface DemoOptions extends GlobalOptions {
 
 /** Three hosts, a repository and the operator, in the foreground until Ctrl-C; then nothing of it is left. */
 export async function demo({ lab = false }: DemoOptions): Promise<number> {
-  const stop = abortOnSignals();
+  const unheard = new AbortController();
+  onBrokenPipe(() => unheard.abort());
+  const stop = AbortSignal.any([abortOnSignals(), unheard.signal]);
   print(lab ? 'Starting three real hosts ...' : 'Starting three simulated hosts ...');
   const hosts = lab ? await labHosts() : await simulatedHosts();
   try {

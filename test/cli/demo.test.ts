@@ -28,3 +28,15 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     expect(readdirSync(TMPDIR).filter((name) => name.startsWith('kvm-gitops'))).toEqual([]);
   },
 );
+
+it('demo leaves nothing behind where Ctrl-C ends who reads it too', async () => {
+  const TMPDIR = mkdtempSync(join(tmpdir(), 'kvm-gitops-demo-test-'));
+  onTestFinished(() => rmSync(TMPDIR, { recursive: true, force: true }));
+  const demo = startCli(['demo'], { TMPDIR });
+  await demo.says('Ctrl-C ends it all.');
+  demo.child.stdout?.destroy();
+  demo.child.kill('SIGINT');
+  const { code, stderr } = await demo.finished;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(readdirSync(TMPDIR).filter((name) => name.startsWith('kvm-gitops'))).toEqual([]);
+});
