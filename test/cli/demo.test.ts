@@ -17,7 +17,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     expect(text).toContain('6 to create, 6 to start');
     expect(text.match(/^done /gm)).toHaveLength(12);
     expect(text).toMatch(/the note on the commit\n {4}applied/);
-    const clone = /cd (\S+)/.exec(text)?.[1] ?? '';
+    const clone = /^ *cd (\S+)/m.exec(text)?.[1] ?? '';
     expect(existsSync(join(clone, 'manifests', 'web.yaml'))).toBe(true);
     demo.child.kill(signal);
     // As npm and tsx do: they pass on what the terminal has sent already.
