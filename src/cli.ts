@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Argument, Command, Option } from 'commander';
 import { endAtBrokenPipe } from './cli/broken-pipe.ts';
+import { addControlCommands } from './cli/control-commands.ts';
 import { reportFatal } from './cli/fatal.ts';
 import { addProposalCommands } from './cli/proposal-commands.ts';
 import { version } from './version.ts';
@@ -26,12 +27,13 @@ command('run', 'watch the repository and keep the hosts as it says, until SIGTER
   exiting(async (_: unknown, self: Command) => (await import('./cli/run.ts')).run(self.optsWithGlobals())),
 );
 
-command('reconcile', 'do one pass and exit', 'kvm-gitops reconcile --once')
-  .requiredOption('--once', 'one pass; `run` is that in a loop')
+command('reconcile', 'have a pass made now, and wait for what comes of it', 'kvm-gitops reconcile')
+  .option('--once', 'do it here and exit; without it a running operator does it, where there is one')
+  .option('--timeout <seconds>', 'how long to wait for a running operator', '600')
   .addOption(json)
   .action(
     exiting(async (_: unknown, self: Command) =>
-      (await import('./cli/reconcile.ts')).reconcileOnce(self.optsWithGlobals()),
+      (await import('./cli/reconcile.ts')).reconcileNow(self.optsWithGlobals()),
     ),
   );
 
@@ -126,13 +128,7 @@ command('capacity', 'show what each host has, uses, and would use', 'kvm-gitops 
 
 addProposalCommands(program, exiting);
 
-command('confirm', 'let guarded removals happen', 'kvm-gitops confirm 3f9c0d2a7b11')
-  .argument('<hash>', 'the hash that the plan or the note shows')
-  .action(
-    exiting(async (hash: string, _: unknown, self: Command) =>
-      (await import('./cli/confirm.ts')).confirm(hash, self.optsWithGlobals()),
-    ),
-  );
+addControlCommands(program, exiting);
 
 command(
   'purge',

@@ -30,6 +30,7 @@ import { createRestartLimiter } from './reconcile/restart-limiter.ts';
 import { createRetryPacer } from './reconcile/retry-pacer.ts';
 import { tellCommits } from './reconcile/tell-commits.ts';
 import { type ConfirmationStore, openConfirmations } from './state/confirmations.ts';
+import { type ControlStore, openControl } from './state/control.ts';
 import { type OpenJournal, openJournal } from './state/journal.ts';
 
 const OBSERVE_TIMEOUT_MS = 30_000;
@@ -49,6 +50,7 @@ export interface Operator {
   readonly dnsmasq: { readonly machine: Machine; readonly settings: NamesSettings } | undefined;
   readonly journal: OpenJournal;
   readonly confirmations: ConfirmationStore;
+  readonly control: ControlStore;
   /** Undefined where the config switches notes off. */
   readonly notes: NotesWriter | undefined;
   /** Undefined where operator.yaml names no forge for it. */
@@ -73,6 +75,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
   const mirror = openMirror(config, log);
   const journal = await openJournal(config.stateDir, { log, readOnly: options.readOnly ?? false });
   const confirmations = openConfirmations(config.stateDir, clock);
+  const control = openControl({ dir: config.stateDir, clock, confirmations });
   const notes = config.git.notes ? createNotes({ mirror, ref: config.git.notesRef, log }) : undefined;
   const statuses = options.readOnly ? undefined : openStatuses(config, log);
   const tell = statuses && tellCommits((sha, state) => statuses.put(sha, state));
@@ -87,6 +90,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     notes: notes ?? NO_NOTES,
     images: imageStore(files, log),
     confirmations,
+    control,
     restarts: createRestartLimiter(),
     retries: createRetryPacer(),
     asked: createAskedGuests(),
@@ -105,6 +109,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     dnsmasq,
     journal,
     confirmations,
+    control,
     notes,
     statuses,
     async close() {

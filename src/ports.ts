@@ -5,6 +5,7 @@ import type { ObservedNames } from './core/observed-names.ts';
 import type { Report, Revision } from './core/report.ts';
 import type { SourceFile } from './core/source-file.ts';
 import type { NamesStep, Step } from './core/step.ts';
+import type { Order, Suspension } from './core/suspension.ts';
 
 export type { SourceFile };
 
@@ -93,6 +94,16 @@ export interface Confirmations {
   has(hash: string): Promise<boolean>;
   /** Forgets all but this one: what nothing waits for any more must not let a later removal pass. */
   keepOnly(hash: string | undefined): Promise<void>;
+}
+
+/** What people told the operator beside git. */
+export interface Control {
+  /** What is to be left alone now, read anew at each call. */
+  suspensions(): Promise<readonly Suspension[]>;
+  /** By id: what no report tells of yet, oldest first. Suspensions that are over become part of it. */
+  orders(): Promise<ReadonlyMap<string, Order>>;
+  /** A report tells of these. */
+  told(ids: Iterable<string>): Promise<void>;
 }
 
 export interface Clock {

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { Registry } from 'prom-client';
 import type { Config } from './config.ts';
 import { renderNote } from './core/note.ts';
+import type { Suspension } from './core/suspension.ts';
 import { errorMessage, OperatorError } from './errors.ts';
 import { type FileWatch, watchFiles } from './file-watch.ts';
 import { watchRemote } from './git/watch.ts';
@@ -12,6 +13,8 @@ import type { WebhookSettings } from './http/webhook.ts';
 import type { Logger } from './log.ts';
 import { createOperator, type Operator, writeResults } from './operator.ts';
 import { createPassWatch, type PassWatch, type Seen } from './pass-watch.ts';
+import type { Control } from './ports.ts';
+import { createAlarm } from './reconcile/alarm.ts';
 import { type Controller, type ControllerState, createController } from './reconcile/controller.ts';
 import { logProgress } from './reconcile/log-progress.ts';
 import type { OnProgress } from './reconcile/progress.ts';
@@ -29,7 +32,7 @@ export interface Service {
   ask(trigger: string): void;
   /** Where the HTTP server listens. */
   readonly address: string;
-  status(): StatusView;
+  status(): Promise<StatusView>;
   /** Finishes the steps that are begun, writes the notes that wait, and closes everything. */
   stop(): Promise<void>;
 }
@@ -45,7 +48,11 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   const registry = new Registry();
   const metrics = createMetrics(registry);
   const watch = createPassWatch(metrics);
-  const progress = [watch.onProgress, logProgress(log), options.onProgress ?? (() => {})];
+  const alarm = createAlarm(() => controller.ask('end of a suspension'));
+  const setAlarm: OnProgress = (event) => {
+    if (event.kind === 'planned') alarm.set(event.changesAt);
+  };
+  const progress = [watch.onProgress, setAlarm, logProgress(log), options.onProgress ?? (() => {})];
   const operator = await createOperator(config, {
     log,
     onHostEvent: () => controller.ask('host event'),
@@ -53,7 +60,11 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   });
   const controller = controllerOf(config, { operator, watch, metrics, log });
   const startedAt = new Date();
-  const status = () => viewStatus(config, operator, startedAt, { ...watch.seen(), ...controller.state() });
+  const status = async () => {
+    const suspensions = await operator.control.suspensions();
+    const facts = { ...watch.seen(), ...controller.state(), suspensions };
+    return viewStatus(config, operator, startedAt, facts);
+  };
   const server = buildServer({
     status,
     readiness: () => readiness(watch.seen(), controller.state()),
@@ -75,6 +86,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     controller.start();
     const stop = async () => {
       await triggers.close();
+      alarm.stop();
       await controller.stop();
       await close();
     };
@@ -110,20 +122,38 @@ function controllerOf(config: Config, { operator, watch, metrics, log }: Parts):
   });
 }
 
-/** What wakes the loop from outside: pushes to a local remote, and confirmations. */
-async function openTriggers({ mirror, confirmations }: Operator, controller: Controller): Promise<FileWatch> {
+/** What wakes the loop from outside: pushes to a local remote, and what people tell it by commands. */
+async function openTriggers({ mirror, control }: Operator, controller: Controller): Promise<FileWatch> {
   const remote = await watchRemote(mirror.remote, (hint) =>
     hint === 'changed' ? controller.ask('commit') : controller.look(),
   );
   // A folder that is made later is not watched.
-  await mkdir(confirmations.folder, { recursive: true, mode: 0o700 });
-  const confirmed = await watchFiles(confirmations.folder, () => controller.ask('confirmation'));
+  await mkdir(control.folder, { recursive: true, mode: 0o700 });
+  const ordered = await watchFiles(control.folder, () => void hear(control, controller));
   return {
     async close() {
       await remote?.close();
-      await confirmed.close();
+      await ordered.close();
     },
   };
+}
+
+const ORDER_TRIGGERS = {
+  suspend: 'suspension',
+  resume: 'resume',
+  expire: 'end of a suspension',
+  confirm: 'confirmation',
+  reconcile: 'by hand',
+} as const;
+
+/** That orders are told and forgotten is no news. */
+async function hear(control: Control, controller: Controller): Promise<void> {
+  // What cannot be read is met by the pass too, and reported.
+  const newest = await control.orders().then(
+    (orders) => [...orders.values()].at(-1)?.kind,
+    () => 'confirm' as const,
+  );
+  if (newest !== undefined) controller.ask(ORDER_TRIGGERS[newest]);
 }
 
 function webhookOf({ webhook }: Config): WebhookSettings | undefined {
@@ -169,7 +199,8 @@ function viewStatus(
     lastError,
     failingSince,
     work,
-  }: Seen & ControllerState,
+    suspensions,
+  }: Seen & ControllerState & { readonly suspensions: readonly Suspension[] },
 ): StatusView {
   return statusView({
     version,
@@ -185,5 +216,6 @@ function viewStatus(
     lastReport,
     hosts: observed,
     work,
+    suspensions,
   });
 }

@@ -1,9 +1,9 @@
 import type { Colors } from 'picocolors/types.js';
 import type { Config } from '../config.ts';
 import type { DesiredVm } from '../core/desired.ts';
-import { formatTime } from '../core/note.ts';
 import type { Revision } from '../core/report.ts';
 import { STEP_WORDS } from '../core/step-words.ts';
+import { formatTime } from '../core/time-words.ts';
 import {
   linesAbout,
   type VmChange,

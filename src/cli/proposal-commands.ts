@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
 /** Makes a command's result its exit code. */
-type Exiting = <Args extends unknown[]>(
+export type Exiting = <Args extends unknown[]>(
   run: (...args: Args) => Promise<number>,
 ) => (...args: Args) => Promise<void>;
 

@@ -1,35 +1,61 @@
 import { loadConfig } from '../config.ts';
 import { renderNote } from '../core/note.ts';
+import type { Report } from '../core/report.ts';
+import { OperatorError } from '../errors.ts';
 import { type Operator, writeResults } from '../operator.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
-import { lockState } from '../state/lock.ts';
+import { lockState, type StateLock } from '../state/lock.ts';
 import { colorsFor } from './colors.ts';
 import { liveProgress } from './live-progress.ts';
-import { type GlobalOptions, print, printJson } from './options.ts';
+import { type GlobalOptions, numberOf, print, printJson } from './options.ts';
+import { passOfOperator } from './pass-of-operator.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 
 const WRITE_TIMEOUT_MS = 60_000;
 
+interface ReconcileOptions extends GlobalOptions {
+  readonly once?: boolean;
+  /** Seconds. */
+  readonly timeout: string;
+}
+
+/** A pass, by the operator that runs, else here; `once`: here, or not at all. */
+export async function reconcileNow(options: ReconcileOptions): Promise<number> {
+  const config = loadConfig(options.config);
+  const timeoutMs = numberOf('--timeout', options.timeout) * 1000;
+  const lock = await lockState(config.stateDir).catch((error: unknown) => {
+    if (!options.once && error instanceof OperatorError && error.code === 'E_STATE_LOCKED') return undefined;
+    throw error;
+  });
+  if (lock !== undefined) return reconcileHere(options, lock);
+  const report = await passOfOperator(config, timeoutMs, abortOnSignals());
+  return show(report, options);
+}
+
 /** One pass, then the note, then the end: for a timer, a CI job or a person. */
-export async function reconcileOnce(options: GlobalOptions): Promise<number> {
-  const lock = await lockState(loadConfig(options.config).stateDir);
+async function reconcileHere(options: GlobalOptions, lock: StateLock): Promise<number> {
   try {
     return await withOperator(
       options,
       async ({ operator }) => {
         const report = await reconcile(operator.deps, { trigger: 'by hand', signal: abortOnSignals() });
-        if (options.json) printJson(report);
-        else print(renderNote([report]).trimEnd().split('\n\n{')[0] ?? '');
+        const code = show(report, options);
         await writeResults(operator, AbortSignal.timeout(WRITE_TIMEOUT_MS));
         warnOfUnwrittenNotes(operator);
         warnOfUntoldStatuses(operator);
-        return report.status === 'applied' ? 0 : 1;
+        return code;
       },
       { onProgress: liveProgress(process.stderr, colorsFor(process.stderr)) },
     );
   } finally {
     await lock.release();
   }
+}
+
+function show(report: Report, options: GlobalOptions): number {
+  if (options.json) printJson(report);
+  else print(renderNote([report]).trimEnd().split('\n\n{')[0] ?? '');
+  return report.status === 'applied' ? 0 : 1;
 }
 
 /** Nobody tries again after this process. */

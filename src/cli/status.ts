@@ -1,11 +1,14 @@
 import { type Config, loadConfig } from '../config.ts';
 import { formatIssue } from '../core/issue.ts';
 import { formatDuration } from '../core/note.ts';
+import { formatTime } from '../core/time-words.ts';
 import { OperatorError } from '../errors.ts';
-import type { HostView, ReportView, StatusView, VmView } from '../http/status-view.ts';
+import { type HostView, type ReportView, type StatusView, type VmView } from '../http/status-view.ts';
+import { type SuspensionView, viewSuspension } from '../http/suspension-view.ts';
 import { openJournal } from '../state/journal.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
+import { ownControl } from './own-control.ts';
 import { formatTable } from './table.ts';
 
 const ANSWER_MS = 5_000;
@@ -45,9 +48,10 @@ async function statusFromJournal(config: Config, { json }: GlobalOptions): Promi
   const journal = await openJournal(config.stateDir, { readOnly: true });
   const last = await journal.last();
   await journal.close();
+  const suspensions = (await ownControl(config).suspensions()).map(viewSuspension);
   const { host, port } = config.http.listen;
   if (json) {
-    printJson({ running: false, lastReport: last });
+    printJson({ running: false, lastReport: last, ...(suspensions.length > 0 && { suspensions }) });
     return 1;
   }
   print(colors.yellow(`no operator answers on ${host}:${port}; this is what the journal says`));
@@ -56,7 +60,13 @@ async function statusFromJournal(config: Config, { json }: GlobalOptions): Promi
     print(
       `last pass: ${last.status} at ${last.startedAt}, ${last.revision.sha.slice(0, 12)} ${last.revision.subject}`,
     );
+  for (const one of suspensions) print(suspensionLine(one));
   return 1;
+}
+
+function suspensionLine({ scope, who, until, reason }: SuspensionView): string {
+  const end = until === undefined ? 'it is resumed' : formatTime(until);
+  return colors.yellow(`${scope} is suspended by ${who} until ${end}: ${reason}`);
 }
 
 function printStatus(view: StatusView): void {
@@ -68,6 +78,7 @@ function printStatus(view: StatusView): void {
   );
   if (notesPending > 0) print(colors.yellow(`notes that are not on the remote yet: ${notesPending}`));
   if (problem !== undefined) print(colors.red(`passes fail since ${problem.since}: ${problem.message}`));
+  for (const one of view.suspensions ?? []) print(suspensionLine(one));
   if (lastReport !== undefined) print(`\n${reportText(lastReport)}`);
   for (const { host, kind, subject, progress = '' } of view.work ?? [])
     print(`now: ${kind} ${subject} on ${host}${progress && `, ${progress}`}`);

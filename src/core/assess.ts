@@ -1,5 +1,11 @@
 import { type HostCapacity, measureCapacity } from './capacity.ts';
-import { drainedShortages, findShortages, type Shortage, shortageIssues } from './capacity-check.ts';
+import {
+  drainedShortages,
+  findShortages,
+  holdForCapacity,
+  type Shortage,
+  shortageIssues,
+} from './capacity-check.ts';
 import type { DesiredState } from './desired.ts';
 import { guard } from './guard.ts';
 import { hostWarnings } from './host-warnings.ts';
@@ -7,6 +13,7 @@ import type { Issue } from './issue.ts';
 import { newLosses } from './n-plus-one.ts';
 import { clashIssues, type NameClash } from './name-clashes.ts';
 import type { ObservedState } from './observed.ts';
+import { holdPaused, type Pause } from './pause.ts';
 import { pendingAddresses } from './pending-addresses.ts';
 import { type PlanContext, plan } from './plan.ts';
 import { planNames } from './plan-names.ts';
@@ -17,6 +24,8 @@ import { endsRun, laneOf, type Plan } from './step.ts';
 export interface AssessContext extends PlanContext {
   /** The plan's `confirmation`, where a person has given it. */
   readonly confirmed?: string;
+  /** What is left alone now; absent: nothing. */
+  readonly pauses?: readonly Pause[];
 }
 
 /** All that follows from a revision and the state of the hosts, before anything is done. */
@@ -68,11 +77,18 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
   const guarded = guard(unguarded, desired);
   const isConfirmed = guarded.confirmation !== undefined && guarded.confirmation === context.confirmed;
   const decided = isConfirmed ? unguarded : guarded;
+  const { pauses = [] } = context;
+  const held = holdPaused(decided, pauses);
+  // A commit is judged by what it asks for: it is not refused for what it may do only later.
   const capacity = measureCapacity(desired, observed, decided);
   const lost = desired.policy.nPlusOne === 'ignore' ? [] : newLosses(desired, observed, capacity);
-  const named = planNames(desired, observed, { plan: decided, now: context.now });
+  const named = planNames(desired, observed, { plan: held, now: context.now, pauses });
+  const whole = holdPaused(named.plan, pauses);
   return {
-    plan: named.plan,
+    plan:
+      held === decided
+        ? whole
+        : holdForCapacity(whole, findShortages(measureCapacity(desired, observed, held))),
     clashes: named.clashes,
     capacity,
     shortages: [
@@ -84,7 +100,7 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
       ...(desired.policy.nPlusOne === 'warn' ? lost.map(({ message }) => message) : []),
       ...hostWarnings(desired, observed),
     ],
-    pendingRestart: leftPending(named.plan, desired, observed),
+    pendingRestart: leftPending(whole, desired, observed),
   };
 }
 

@@ -57,6 +57,7 @@ function keptEntries(desired: DesiredState, { fleet, plan, present }: MacContext
     }
     const host = staying.get(entry.vm);
     if (host === undefined) return [];
-    return [{ entry, because: 'guard', reason: `whose removal from ${host} is held` }];
+    const because = plan.held.find((one) => one.host === host && one.subject === entry.vm)?.because;
+    return [{ entry, because: because ?? 'guard', reason: `whose removal from ${host} is held` }];
   });
 }

@@ -1,6 +1,9 @@
 import { formatIssue } from './issue.ts';
+import { scopeInWords } from './pause.ts';
 import type { Report, Status, StepResult } from './report.ts';
 import { STEP_WORDS } from './step-words.ts';
+import { orderInWords, suspensionInWords } from './suspension.ts';
+import { formatTime } from './time-words.ts';
 
 /** A note larger than this is cut: forges and terminals are not made for more. */
 const MAX_NAMES = 40;
@@ -33,6 +36,7 @@ export function renderNote(reports: readonly Report[]): string {
     ...outcomeLines(last),
     ...hostLines(reports[first]?.steps ?? []),
     ...(later.length === 0 ? [] : ['', 'since then:', ...newest(later.flatMap(laterLines))]),
+    ...orderLines(reports),
   ];
   return `${lines.map(printable).join('\n')}\n\n${JSON.stringify(summarise(reports, last))}\n`;
 }
@@ -74,6 +78,9 @@ function outcomeLines(report: Report): readonly string[] {
     ...(report.unknownNames === undefined
       ? []
       : [`  names are unknown, dnsmasq is left as it is: ${oneLine(report.unknownNames)}`]),
+    ...(report.suspensions ?? []).map(
+      (one) => `  ${scopeInWords(one.scope)} is ${oneLine(suspensionInWords(one))}`,
+    ),
     ...report.held.map(
       (held) =>
         `  held ${held.kind} of ${held.subject} on ${held.host} (${held.because}): ${oneLine(held.reason)}`,
@@ -119,6 +126,14 @@ function doneByKind(steps: readonly StepResult[]): string {
     .join('; ');
 }
 
+/** What people told the operator while it applied this commit. */
+function orderLines(reports: readonly Report[]): readonly string[] {
+  const lines = reports
+    .flatMap(({ orders = [] }) => orders)
+    .map((order) => `  ${formatTime(order.at)}  ${oneLine(orderInWords(order))}`);
+  return lines.length === 0 ? [] : ['', 'orders:', ...newest(lines)];
+}
+
 function laterLines(report: Report): string[] {
   const at = formatTime(report.startedAt);
   return report.steps.map((step) => {
@@ -150,11 +165,6 @@ function capped(lines: readonly string[]): readonly string[] {
 function newest(lines: readonly string[]): readonly string[] {
   if (lines.length <= MAX_LINES) return lines;
   return [`  ${lines.length - MAX_LINES} earlier lines, in the journal`, ...lines.slice(-MAX_LINES)];
-}
-
-/** `2026-11-23 21:36:19Z` */
-export function formatTime(iso: string): string {
-  return `${iso.slice(0, 19).replace('T', ' ')}Z`;
 }
 
 /** A commit's subject or a host's error may hold what a terminal would obey. */

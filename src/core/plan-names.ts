@@ -6,6 +6,7 @@ import { clusterOfFile, type NameEntry, readNames, renderNames } from './names-f
 import { DNSMASQ, type Obstacle, PUBLISH_ID } from './names-subject.ts';
 import type { ObservedState } from './observed.ts';
 import { currentLeases, type KnownNames } from './observed-names.ts';
+import { coversVm, type Pause } from './pause.ts';
 import { planLeases } from './plan-leases.ts';
 import { type Held, type Plan, type PublishStep, type ReleaseStep, type Step, stepId } from './step.ts';
 import { withhold } from './withhold.ts';
@@ -16,6 +17,13 @@ export interface NamedPlan {
   readonly clashes: readonly NameClash[];
 }
 
+export interface NamesContext {
+  readonly plan: Plan;
+  readonly now: Date;
+  /** VMs under one of these keep the names and addresses that they have. */
+  readonly pauses?: readonly Pause[];
+}
+
 /**
  * Adds to a plan what dnsmasq is to be told. The names of all VMs are one step, of no consequence for VMs whose entry
  * stays as it is; one whose entry is new or changed starts after it, and after the release of a lease in its way.
@@ -23,7 +31,7 @@ export interface NamedPlan {
 export function planNames(
   desired: DesiredState,
   observed: ObservedState,
-  { plan, now }: { readonly plan: Plan; readonly now: Date },
+  { plan, now, pauses = [] }: NamesContext,
 ): NamedPlan {
   const { names } = observed;
   if (names?.kind !== 'known') return { plan, clashes: [] };
@@ -35,6 +43,7 @@ export function planNames(
   const obstacles = new Map<string, Obstacle>([
     ...rivalries(wanted, kept),
     ...clashes.map(({ vm, message }) => [vm, clashObstacle(message)] as const),
+    ...pausedEntries(changedVms(wanted, present), desired, pauses),
   ]);
   const entries = possibleEntries(wanted, obstacles, present);
   const leases = planLeases(entries, { desired, fleet, plan, present, leases: current });
@@ -51,6 +60,21 @@ export function planNames(
     steps: [...afterNames(plan.steps, entries, { changed, releases: leases.releases }), ...steps],
   };
   return { plan: holdStarts(whole, desired, { obstacles, refused }), clashes };
+}
+
+/** What is new or changed of VMs that are left alone. */
+function pausedEntries(
+  changed: ReadonlySet<string>,
+  { vms }: DesiredState,
+  pauses: readonly Pause[],
+): [string, Obstacle][] {
+  if (pauses.length === 0) return [];
+  return [...changed].flatMap((vm): [string, Obstacle][] => {
+    const host = vms.get(vm)?.host;
+    const pause = host === undefined ? undefined : pauses.find(({ scope }) => coversVm(scope, { host, vm }));
+    if (pause === undefined) return [];
+    return [[vm, { because: pause.because, reason: pause.reason, whileRunning: true }]];
+  });
 }
 
 /** What cannot be as git has it stays as it is, unless somebody else is to have it. */

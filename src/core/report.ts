@@ -1,6 +1,7 @@
 import type { Issue } from './issue.ts';
 import type { PendingRestart } from './size.ts';
 import type { Held, StepKind } from './step.ts';
+import type { Order, Suspension } from './suspension.ts';
 
 /** One commit of the manifests repository. */
 export interface Revision {
@@ -58,6 +59,10 @@ export interface Report {
   readonly pendingRestart?: readonly PendingRestart[];
   /** What a person should know, and that stopped nothing. */
   readonly warnings?: readonly string[];
+  /** What is left alone, as people had it; absent: nothing. */
+  readonly suspensions?: readonly Suspension[];
+  /** What people told the operator since the report before. */
+  readonly orders?: readonly Order[];
   /** For `kvm-gitops confirm`. */
   readonly confirmation?: string;
   /** The newer commit, when superseded. */

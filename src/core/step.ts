@@ -347,6 +347,7 @@ export interface Held {
    *   restarts  it keeps stopping; the next start waits
    *   dependency  what it depends on does not run
    *   retry     the last try failed; the next one waits
+   *   suspended  a person has it left alone for a while
    *   drift     somebody changed it on the host, and `drift: report` leaves that to people
    *   change    this version cannot make the change on an existing VM
    */
@@ -358,6 +359,7 @@ export interface Held {
     | 'restarts'
     | 'dependency'
     | 'retry'
+    | 'suspended'
     | 'drift'
     | 'change';
   /** What would have been done. */

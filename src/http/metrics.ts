@@ -12,7 +12,9 @@ const REASONS: readonly Held['because'][] = [
   'conflict',
   'capacity',
   'restarts',
+  'dependency',
   'retry',
+  'suspended',
   'drift',
   'change',
 ];

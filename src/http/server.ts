@@ -11,7 +11,7 @@ export interface Readiness {
 }
 
 export interface ServerDeps extends WebhookDeps {
-  readonly status: () => StatusView;
+  readonly status: () => StatusView | Promise<StatusView>;
   /** Ready once the first pass has ended, and for as long as the loop is not stuck. */
   readonly readiness: () => Readiness;
   readonly metrics: Registry;

@@ -4,7 +4,9 @@ import type { ObservedHost, ObservedState, ObservedVm, PowerState } from '../cor
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
 import type { Snapshot, SnapshotState } from '../core/snapshot.ts';
 import { type Held, type Step, type StepKind, subjectOf } from '../core/step.ts';
+import type { Suspension } from '../core/suspension.ts';
 import { redactText } from '../redact.ts';
+import { type SuspensionView, viewSuspension } from './suspension-view.ts';
 
 /** What `kvm-gitops status` prints and `/api/status` serves. Plain data; times are ISO 8601, UTC. */
 export interface StatusView {
@@ -25,6 +27,8 @@ export interface StatusView {
   /** Why passes break now: git cannot be read, or a bug. */
   readonly problem?: { readonly message: string; readonly since: string };
   readonly lastReport?: ReportView;
+  /** What people have left alone for a while; absent: nothing. */
+  readonly suspensions?: readonly SuspensionView[];
   /** What is being done at this moment; absent: nothing. */
   readonly work?: readonly WorkView[];
   /** By name; empty until a pass has asked the hosts. */
@@ -140,6 +144,7 @@ export interface StatusFacts {
   /** Undefined until a pass has asked the hosts. */
   readonly hosts?: ObservedState | undefined;
   readonly work?: ReadonlyMap<Step, string> | undefined;
+  readonly suspensions?: readonly Suspension[];
 }
 
 /** Picks what people may see, field by field: what is new elsewhere is not shown until it is named here. Pure. */
@@ -160,6 +165,7 @@ export function statusView(facts: StatusFacts): StatusView {
       problem: { message: redactText(problem.message), since: problem.since.toISOString() },
     }),
     ...(lastReport !== undefined && { lastReport: viewReport(lastReport) }),
+    ...(facts.suspensions?.length && { suspensions: facts.suspensions.map(viewSuspension) }),
     ...(facts.work !== undefined && facts.work.size > 0 && { work: [...facts.work].map(viewWork) }),
     hosts: [...(facts.hosts?.hosts.values() ?? [])].toSorted(byName).map((host) => viewHost(host, facts)),
   };

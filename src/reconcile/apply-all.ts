@@ -17,6 +17,8 @@ export interface ApplyOptions {
    */
   readonly signal: AbortSignal;
   readonly asked: AskedGuests;
+  /** Asked right before each step: whether it is left alone by now. */
+  readonly isPaused: (step: Step) => Promise<boolean>;
   readonly onProgress: OnProgress;
 }
 
@@ -61,7 +63,8 @@ async function applyAfter(
   const { slots, options } = run;
   const missing = (await Promise.all(earlier)).find((id) => id !== undefined);
   if (missing !== undefined) return { ...skipped(step), waitsFor: missing };
-  const work = async () => (options.signal.aborted ? skipped(step) : applyOne(step, run));
+  const work = async () =>
+    options.signal.aborted || (await options.isPaused(step)) ? skipped(step) : applyOne(step, run);
   // It has had its place before, and only waits: others need not wait for that.
   if ('asked' in step) return work();
   return slots.run(step.host, { isNext: earlier.length > 0 }, work);

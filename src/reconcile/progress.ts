@@ -4,7 +4,14 @@ import type { Plan, Step } from '../core/step.ts';
 /** What happens in a pass, as it happens: for a terminal, the log, the status page. */
 export type ProgressEvent =
   | { readonly kind: 'observing'; readonly revision: Revision }
-  | { readonly kind: 'planned'; readonly cluster: string; readonly revision: Revision; readonly plan: Plan }
+  | {
+      readonly kind: 'planned';
+      readonly cluster: string;
+      readonly revision: Revision;
+      readonly plan: Plan;
+      /** When what is left alone changes by itself; absent: never. */
+      readonly changesAt?: Date;
+    }
   | { readonly kind: 'step-begun'; readonly step: Step }
   | { readonly kind: 'step-progress'; readonly step: Step; readonly message: string }
   | {

@@ -3,10 +3,14 @@ import { holdForCapacity } from '../core/capacity-check.ts';
 import type { DesiredState } from '../core/desired.ts';
 import { imageKey, isBrought } from '../core/images.ts';
 import { type ObservedState, volumeKey } from '../core/observed.ts';
+import { pauseFinder } from '../core/pause.ts';
 import type { Report } from '../core/report.ts';
+import type { Step } from '../core/step.ts';
+import { firstEnd, type Order, pausesOf, type Suspension } from '../core/suspension.ts';
 import type {
   Clock,
   Confirmations,
+  Control,
   Hosts,
   ImageStore,
   Journal,
@@ -19,7 +23,7 @@ import { applyAll } from './apply-all.ts';
 import type { AskedGuests } from './asked-guests.ts';
 import type { Builder } from './builder.ts';
 import type { OnProgress } from './progress.ts';
-import { record, recordSkippedCommits } from './record.ts';
+import { recordSkippedCommits, recordWithOrders } from './record.ts';
 import {
   type Findings,
   type PassFacts,
@@ -40,6 +44,7 @@ export interface Deps {
   readonly notes: Notes;
   readonly images: ImageStore;
   readonly confirmations: Confirmations;
+  readonly control: Control;
   readonly restarts: RestartLimiter;
   readonly retries: RetryPacer;
   readonly asked: AskedGuests;
@@ -64,7 +69,8 @@ export interface PassRequest {
  * One pass: fetch, build, observe, plan, apply, record. Safe to run again at any point. A commit is accepted or refused
  * whole; a refused one leaves the last accepted one in force, and the hosts are held to that.
  */
-export async function reconcile(deps: Deps, request: PassRequest): Promise<Report> {
+export async function reconcile(deps: Deps, asked: PassRequest): Promise<Report> {
+  const request = { ...asked, orders: await deps.control.orders() };
   const inForce = await deps.source.accepted();
   let head: Snapshot;
   try {
@@ -86,9 +92,19 @@ export async function reconcile(deps: Deps, request: PassRequest): Promise<Repor
   };
   const report = await pass(deps, request, candidate);
   if (report.status === 'refused' && inForce !== undefined) {
-    await pass(deps, request, { snapshot: inForce, accepted: true, isHead: false });
+    await pass(deps, withoutOrders(request), { snapshot: inForce, accepted: true, isHead: false });
   }
   return report;
+}
+
+/** A pass, with what people have told the operator before it began. */
+interface OrderedPass extends PassRequest {
+  readonly orders: ReadonlyMap<string, Order>;
+}
+
+/** The first report of a pass has told of them. */
+function withoutOrders(request: OrderedPass): OrderedPass {
+  return { ...request, orders: new Map() };
 }
 
 /**
@@ -97,19 +113,21 @@ export async function reconcile(deps: Deps, request: PassRequest): Promise<Repor
  */
 async function withoutHead(
   deps: Deps,
-  request: PassRequest,
+  request: OrderedPass,
   inForce: Snapshot | undefined,
   error: unknown,
 ): Promise<Report> {
   const revision = unreadableRevision(error);
   const refused =
     revision &&
-    (await record(
+    (await recordWithOrders(
       deps,
       reportUnreadable({ ...request, revision, startedAt: deps.clock.now() }, error, inForce),
+      request.orders,
     ));
   if (inForce !== undefined && !request.signal.aborted) {
-    await pass(deps, request, { snapshot: inForce, accepted: true, isHead: false });
+    const rest = refused === undefined ? request : withoutOrders(request);
+    await pass(deps, rest, { snapshot: inForce, accepted: true, isHead: false });
   }
   if (refused === undefined) throw error;
   request.onHead?.(refused.revision.sha);
@@ -126,17 +144,22 @@ interface Candidate {
   readonly inForce?: string;
 }
 
-async function pass(deps: Deps, request: PassRequest, candidate: Candidate): Promise<Report> {
+async function pass(deps: Deps, request: OrderedPass, candidate: Candidate): Promise<Report> {
   const facts: PassFacts = { ...request, revision: candidate.snapshot.revision, startedAt: deps.clock.now() };
   try {
     const findings = await judgeAndApply(deps, request, candidate);
-    const report = await record(deps, reportFindings(facts, findings, deps.clock.now()));
+    const report = await recordWithOrders(
+      deps,
+      reportFindings(facts, findings, deps.clock.now()),
+      request.orders,
+    );
     request.onReport?.(report);
     return report;
   } catch (error) {
     // Told to stop before anything was begun: there is nothing to report.
     const isStopped = request.signal.aborted && supersededBy(request.signal) === undefined;
-    if (!isStopped) await record(deps, reportFailure(facts, error, deps.clock.now()));
+    if (!isStopped)
+      await recordWithOrders(deps, reportFailure(facts, error, deps.clock.now()), request.orders);
     throw error;
   }
 }
@@ -150,7 +173,12 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
 
   deps.onProgress({ kind: 'observing', revision });
   const observed = await deps.hosts.observe(questionFor(desired), signal);
-  const { plan, shortages, clashes, warnings } = await judge(deps, candidate, desired, observed);
+  const suspensions = await deps.control.suspensions();
+  const { plan, shortages, clashes, warnings } = await judge(deps, candidate, {
+    desired,
+    observed,
+    suspensions,
+  });
   const issues = accepted ? [] : refusals({ shortages, clashes }, desired, observed);
   if (issues.length > 0) {
     return {
@@ -166,25 +194,38 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   const now = deps.clock.now();
   const roomy = holdForCapacity(deps.asked.resume(plan), shortages);
   const todo = deps.retries.limit(deps.restarts.limit(roomy, now), revision.sha, now);
-  deps.onProgress({ kind: 'planned', cluster: desired.cluster, revision, plan: todo });
-  const { concurrency, onProgress, asked } = deps;
-  const steps = await applyAll(deps.hosts, todo.steps, { concurrency, onProgress, asked, signal });
+  const changesAt = firstEnd(suspensions);
+  const planned = { cluster: desired.cluster, revision, plan: todo };
+  deps.onProgress({ kind: 'planned', ...planned, ...(changesAt !== undefined && { changesAt }) });
+  const { concurrency, onProgress, asked, control } = deps;
+  const find = pauseFinder(todo.steps);
+  const isPaused = async (step: Step) => find(step, pausesOf(await control.suspensions())) !== undefined;
+  const steps = await applyAll(deps.hosts, todo.steps, { concurrency, onProgress, asked, isPaused, signal });
   const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');
   deps.restarts.remember(made, deps.clock.now());
   deps.retries.remember(revision.sha, steps, deps.clock.now());
   // Of the newest commit alone: while one is refused, its images are still wanted beside those of the one in force.
   if (candidate.isHead && !signal.aborted) await deps.images.keepNamed(desired);
-  return { kind: 'applied', desired, observed, plan: todo, warnings, steps };
+  return { kind: 'applied', desired, observed, plan: todo, warnings, suspensions, steps };
+}
+
+interface Facts {
+  readonly desired: DesiredState;
+  readonly observed: ObservedState;
+  readonly suspensions: readonly Suspension[];
 }
 
 /** Judges, and once more where a person has confirmed what the guards hold back. */
 async function judge(
   deps: Deps,
   { snapshot, isHead }: Candidate,
-  desired: DesiredState,
-  observed: ObservedState,
+  { desired, observed, suspensions }: Facts,
 ): Promise<Assessment> {
-  const context = { now: deps.clock.now(), commit: snapshot.revision.sha };
+  const context = {
+    now: deps.clock.now(),
+    commit: snapshot.revision.sha,
+    pauses: pausesOf(suspensions),
+  };
   const judged = assess(desired, observed, context);
   const { confirmation } = judged.plan;
   if (isHead) await deps.confirmations.keepOnly(confirmation);

@@ -1,6 +1,7 @@
 import { renderNote } from '../core/note.ts';
 import type { Report, Revision } from '../core/report.ts';
-import type { Clock, Journal, Notes, Source } from '../ports.ts';
+import type { Order } from '../core/suspension.ts';
+import type { Clock, Control, Journal, Notes, Source } from '../ports.ts';
 import type { OnProgress } from './progress.ts';
 
 export interface RecordDeps {
@@ -22,6 +23,19 @@ export async function record(deps: Omit<RecordDeps, 'source'>, report: Report): 
   }
   onProgress({ kind: 'recorded', report, news });
   return report;
+}
+
+/** Writes down too what people had told the operator when the pass began. */
+export async function recordWithOrders(
+  deps: Omit<RecordDeps, 'source'> & { readonly control: Control },
+  report: Report,
+  orders: ReadonlyMap<string, Order>,
+): Promise<Report> {
+  // The newer commit's report tells of them: who asked for a pass waits for one that is carried out.
+  if (orders.size === 0 || report.status === 'superseded') return record(deps, report);
+  const recorded = await record(deps, { ...report, orders: [...orders.values()] });
+  await deps.control.told(orders.keys());
+  return recorded;
 }
 
 /** Commits that came and went between two passes get a note too: each says which commit took its place. */
@@ -48,7 +62,7 @@ export async function recordSkippedCommits(deps: RecordDeps, head: Revision): Pr
 
 /** Idle passes are not written down: only what was done, or a judgement that changed. */
 function isNews(previous: Report | undefined, report: Report): boolean {
-  if (previous === undefined || report.steps.length > 0) return true;
+  if (previous === undefined || report.steps.length > 0 || report.orders !== undefined) return true;
   // A look at the hosts that a newer commit cut short takes back nothing of what was applied before.
   if (report.status === 'superseded' && previous.status === 'applied') return false;
   return judgement(previous) !== judgement(report);

@@ -5,6 +5,7 @@ import { pendingAddresses } from '../core/pending-addresses.ts';
 import type { Report, Revision, Status, StepResult } from '../core/report.ts';
 import { type PendingRestart, pendingRestarts } from '../core/size.ts';
 import { endsRun, type Plan } from '../core/step.ts';
+import type { Suspension } from '../core/suspension.ts';
 import { ERRORS, errorMessage, OperatorError } from '../errors.ts';
 import type { Snapshot } from '../ports.ts';
 import { supersededBy } from './superseded.ts';
@@ -32,6 +33,7 @@ interface Applied {
   readonly observed: ObservedState;
   readonly plan: Plan;
   readonly warnings: readonly string[];
+  readonly suspensions: readonly Suspension[];
   readonly steps: readonly StepResult[];
 }
 
@@ -63,6 +65,7 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
     steps,
     held: plan.held,
     unknownHosts: unknown.map(({ host, reason }) => ({ host, reason })),
+    ...(findings.suspensions.length > 0 && { suspensions: findings.suspensions }),
     ...(findings.warnings.length > 0 && { warnings: findings.warnings }),
     ...(unknownNames !== undefined && { unknownNames }),
     ...(waiting.length > 0 && { pendingRestart: waiting }),

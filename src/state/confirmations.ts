@@ -1,11 +1,10 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../errors.ts';
 import type { Clock, Confirmations } from '../ports.ts';
+import { ignoreMissing, writeWhole } from './small-files.ts';
 
 export interface ConfirmationStore extends Confirmations {
-  /** Where they are; made when the first one comes. */
-  readonly folder: string;
   /** Confirms what a hash names, for a day. E_USAGE for what is no hash. */
   add(hash: string, who: string): Promise<void>;
 }
@@ -24,7 +23,6 @@ const HASH = /^[0-9a-f]{8,64}$/;
 export function openConfirmations(dir: string, clock: Clock): ConfirmationStore {
   const folder = join(dir, 'confirmations');
   return {
-    folder,
     has: async (hash) => HASH.test(hash) && isValid(join(folder, hash), hash, clock.now()),
     keepOnly: async (hash) => {
       const others = (await readdir(folder).catch(ignoreMissing))?.filter((name) => name !== hash) ?? [];
@@ -37,7 +35,6 @@ export function openConfirmations(dir: string, clock: Clock): ConfirmationStore 
           `${JSON.stringify(hash)} is no confirmation: copy it from the plan`,
         );
       }
-      await mkdir(folder, { recursive: true, mode: 0o700 });
       const confirmation: Confirmation = { hash, who, at: clock.now().toISOString() };
       await writeWhole(join(folder, hash), `${JSON.stringify(confirmation)}\n`);
     },
@@ -51,11 +48,6 @@ async function isValid(path: string, hash: string, now: Date): Promise<boolean> 
   if (Math.abs(now.getTime() - Date.parse(confirmation.at)) < VALID_MS) return true;
   await rm(path, { force: true });
   return false;
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-  throw error;
 }
 
 /** What cannot be read confirms nothing. */
@@ -74,16 +66,4 @@ function isConfirmation(value: unknown): value is Confirmation {
   return (
     'hash' in value && 'at' in value && typeof value.at === 'string' && !Number.isNaN(Date.parse(value.at))
   );
-}
-
-async function writeWhole(path: string, content: string): Promise<void> {
-  const draft = `${path}.${process.pid}.new`;
-  const file = await open(draft, 'w', 0o600);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, path);
 }

@@ -46,8 +46,8 @@ export async function startWatched(
       timeoutMs,
       intervalMs: 2,
     });
-  const isIdle = () => {
-    const { running, notesPending } = service.status();
+  const isIdle = async () => {
+    const { running, notesPending } = await service.status();
     return !running && notesPending === 0;
   };
   return {

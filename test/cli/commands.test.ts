@@ -290,7 +290,6 @@ describe('trouble', () => {
   it.each([
     ['no command of that name', ['reconcil'], /unknown command 'reconcil'/],
     ['no option of that name', ['plan', '--jsn'], /unknown option '--jsn'/],
-    ['reconcile without --once', ['reconcile'], /required option '--once'/],
   ])('%s is an error on stderr', async (_, args, message) => {
     const { code, stdout, stderr } = await site.run(args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

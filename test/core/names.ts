@@ -3,6 +3,7 @@ import type { DesiredVm } from '../../src/core/desired.ts';
 import { type NameEntry, readNames, renderNames } from '../../src/core/names-files.ts';
 import type { ObservedHost, ObservedVm } from '../../src/core/observed.ts';
 import type { KnownNames, Lease, ObservedNames } from '../../src/core/observed-names.ts';
+import type { Pause } from '../../src/core/pause.ts';
 import type { PublishStep, Step } from '../../src/core/step.ts';
 import {
   CLUSTER,
@@ -76,9 +77,14 @@ export function withMac(vm: ObservedVm, mac: string): ObservedVm {
   return { ...vm, macs: [mac], nics: vm.nics.map((nic) => ({ ...nic, mac })) };
 }
 
-export function judge(git: readonly DesiredVm[], hosts: readonly ObservedHost[], names: ObservedNames) {
+export function judge(
+  git: readonly DesiredVm[],
+  hosts: readonly ObservedHost[],
+  names: ObservedNames,
+  pauses: readonly Pause[] = [],
+) {
   const desired = desiredState(git);
-  return assess(desired, { ...observedState(...hosts), names }, { now: NOW, commit: COMMIT });
+  return assess(desired, { ...observedState(...hosts), names }, { now: NOW, commit: COMMIT, pauses });
 }
 
 export function publishOf(steps: readonly Step[]): PublishStep {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { generationOf, renderNames } from '../../src/core/names-files.ts';
 import type { ObservedHost } from '../../src/core/observed.ts';
+import type { Pause } from '../../src/core/pause.ts';
 import { stepId } from '../../src/core/step.ts';
 import {
   adoptedVm,
@@ -154,5 +155,44 @@ describe('an address of a VM that git no longer has, and that may still run', ()
     expect(inWords(plan.steps)).toEqual(['create web on b']);
     expect(plan.held).toMatchObject([{ kind: 'start', because: 'unknown' }]);
     expect(plan.held[0]?.reason).toContain('10.0.0.11 is still that of old, which may run on a');
+  });
+});
+
+describe('what is left alone', () => {
+  const paused = (scope: Pause['scope']): Pause[] => [
+    { because: 'suspended', scope, reason: 'suspended by ann' },
+  ];
+  const moved = { ...web, ipaddress: '10.0.0.19' };
+  const db = desiredVm({ name: 'db', host: 'b', ipaddress: '10.0.0.12', power: 'off' });
+
+  it('keeps the entry that it has, and that is said; others get theirs', () => {
+    const hosts = [knownHost('a', [runs]), knownHost('b')];
+    const { steps, held } = judge([moved, db], hosts, knownNames([webEntry]), paused({ host: 'a' })).plan;
+    expect(written(steps)).toEqual([expect.stringMatching(/^db 10\.0\.0\.12 /), `web 10.0.0.11 ${WEB_MAC}`]);
+    expect(held).toMatchObject([
+      { subject: 'web', kind: 'publish', because: 'suspended', reason: 'suspended by ann' },
+    ]);
+  });
+
+  it('keeps the entry of a VM whose removal waits, and its address from another one', () => {
+    const heir = { ...web, ipaddress: '10.0.0.11' };
+    const pause = paused({ host: 'b', vm: 'old' });
+    const hosts = [knownHost('a', [off]), knownHost('b', [old])];
+    const { steps, held } = judge([heir], hosts, knownNames([oldEntry]), pause).plan;
+    expect(steps.filter(({ kind }) => kind !== 'publish')).toEqual([]);
+    expect(held).toContainEqual(
+      expect.objectContaining({
+        subject: 'web',
+        kind: 'start',
+        because: 'suspended',
+        reason: '10.0.0.11 is still that of old, whose removal from b is held',
+      }),
+    );
+  });
+
+  it('is dnsmasq too where everything is', () => {
+    const { plan } = judge([moved], [knownHost('a', [runs])], knownNames(), paused({}));
+    expect(plan.steps).toEqual([]);
+    expect(plan.held.map(({ kind }) => kind)).toContain('publish');
   });
 });

@@ -5,9 +5,10 @@ import { arrangeFleet } from '../../src/core/fleet.ts';
 import { guard } from '../../src/core/guard.ts';
 import { isIncomplete, type Mark } from '../../src/core/mark.ts';
 import type { ObservedState, ObservedVm } from '../../src/core/observed.ts';
+import { holdPaused, type Scope } from '../../src/core/pause.ts';
 import { plan } from '../../src/core/plan.ts';
 import { snapshotsOf, unfinishedSnapshot } from '../../src/core/snapshot.ts';
-import { laneOf, type Step, stepId, type VmStep } from '../../src/core/step.ts';
+import { laneOf, type Step, stepId, subjectOf, type VmStep } from '../../src/core/step.ts';
 import { CLUSTER, COMMIT, inWords, NOW, vmSteps } from '../builders.ts';
 import { applyToModel } from '../fakes/apply-model.ts';
 import { situations } from './fleets.ts';
@@ -71,6 +72,7 @@ function sourceOf({ vms }: Situation['desired'], name: string): string | undefin
   return vms.get(name)?.bootDisk?.image.sourceVm?.name;
 }
 
+const MOVES: readonly Step['kind'][] = ['depart', 'receive', 'retire', 'abandon', 'recall'];
 const CHANGES_DISKS: readonly Step['kind'][] = ['grow', 'attach', 'detach'];
 const CHANGES_FIELDS: readonly Step['kind'][] = [
   ...CHANGES_DISKS,
@@ -356,6 +358,39 @@ describe('guard', () => {
       expect(ends.length).toBeLessThanOrEqual(desired.policy.maxRemovals);
       for (const step of ends) expect(step.kind === 'remove' && step.mark.protect).toBe(false);
       expect(desired.vms.size === 0 && ends.length > 0).toBe(false);
+    });
+  });
+});
+
+describe('a pause', () => {
+  const scopes: readonly Scope[] = [
+    {},
+    ...['a', 'b', 'c'].flatMap((host) => [{ host }, { host, vm: 'web' }, { host, vm: 'db' }]),
+  ];
+
+  const nameOf = ({ uuid, vm }: VmStep) => `${uuid} ${vm}`;
+
+  it('only ever takes steps away, leaves none that reaches where it holds, and none that waits for one', () => {
+    forEverySituation(({ steps }) => {
+      for (const scope of scopes) {
+        const { steps: left, held } = holdPaused({ steps, held: [] }, [
+          { because: 'suspended', scope, reason: 'suspended' },
+        ]);
+        const ids = new Set(left.map(stepId));
+        const gone = steps.filter((step) => !ids.has(stepId(step)));
+        expect(inWords(held).toSorted()).toEqual(inWords(gone).toSorted());
+        const goneIds = new Set(gone.map(stepId));
+        for (const step of left) {
+          expect(step.after?.some((id) => goneIds.has(id)) ?? false).toBe(false);
+          if (scope.host === undefined || step.host !== scope.host) continue;
+          expect(scope.vm).not.toBe(undefined);
+          expect(subjectOf(step)).not.toBe(scope.vm);
+        }
+        const moving = new Set(
+          gone.flatMap((step) => ('vm' in step && MOVES.includes(step.kind) ? [nameOf(step)] : [])),
+        );
+        for (const step of vmSteps(left)) expect(moving.has(nameOf(step))).toBe(false);
+      }
     });
   });
 });

@@ -18,11 +18,12 @@ interface Run {
   readonly vmsPerHost?: number;
   readonly hosts?: number;
   readonly signal?: AbortSignal;
+  readonly isPaused?: (step: Step) => boolean;
 }
 
 async function run(
   steps: readonly Step[],
-  { apply = () => {}, vmsPerHost = 2, hosts = 2, signal }: Run = {},
+  { apply = () => {}, vmsPerHost = 2, hosts = 2, signal, isPaused = () => false }: Run = {},
 ) {
   const events: ProgressEvent[] = [];
   const asked = createAskedGuests();
@@ -36,6 +37,7 @@ async function run(
   const results = await applyAll(world, steps, {
     concurrency: { hosts, vmsPerHost },
     asked,
+    isPaused: async (one) => isPaused(one),
     signal: signal ?? new AbortController().signal,
     onProgress: (event) => events.push(event),
   });
@@ -178,6 +180,17 @@ describe('applyAll', () => {
     expect(seen).toEqual(['start web', 'stop deaf']);
   });
 
+  it('begins nothing that is left alone by the time its turn comes, nor what comes after it; the rest goes on', async () => {
+    let isSuspended = false;
+    const { words } = await run([step('stop', 'web'), step('start', 'web'), step('start', 'db', 'b')], {
+      apply: () => {
+        isSuspended = true;
+      },
+      isPaused: ({ host }) => isSuspended && host === 'a',
+    });
+    expect(words).toEqual(['stop web done', 'start web skipped', 'start db done']);
+  });
+
   it('keeps what a person should know of a step that was done', async () => {
     const world: Hosts = {
       observe: async () => ({ hosts: new Map() }),
@@ -186,6 +199,7 @@ describe('applyAll', () => {
     const [result] = await applyAll(world, [step('start', 'web')], {
       concurrency: { hosts: 1, vmsPerHost: 1 },
       asked: createAskedGuests(),
+      isPaused: async () => false,
       signal: new AbortController().signal,
       onProgress: () => {},
     });

@@ -21,6 +21,7 @@ import {
   stranger,
   unknownHost,
 } from '../builders.ts';
+import { fakeControl } from '../fakes/control.ts';
 import { fakeHosts } from '../fakes/hosts.ts';
 import { fakeJournal, fakeNotes } from '../fakes/records.ts';
 import { fakeSource } from '../fakes/source.ts';
@@ -39,6 +40,7 @@ function world() {
   const notes = fakeNotes();
   const confirmed = new Set<string>();
   const cleaned: string[] = [];
+  const control = fakeControl(() => now);
   let now = NOW;
   const deps = {
     source,
@@ -51,6 +53,7 @@ function world() {
         for (const other of confirmed) if (other !== hash) confirmed.delete(other);
       },
     },
+    control,
     images: {
       keepNamed: async ({ vms }: DesiredState) => {
         cleaned.push([...vms.keys()].join());
@@ -69,7 +72,7 @@ function world() {
   const wait = (seconds: number) => {
     now = new Date(now.getTime() + seconds * 1000);
   };
-  return { source, hosts, journal, notes, confirmed, cleaned, pass, wait };
+  return { source, hosts, journal, notes, confirmed, control, cleaned, pass, wait };
 }
 
 describe('a commit that can be done', () => {
@@ -519,5 +522,100 @@ describe('a VM that keeps stopping', () => {
     expect(hosts.applied).toEqual(['start web on a', 'start web on a', 'start web on a']);
     hosts.set(crashed);
     expect(await pass()).toMatchObject({ status: 'partial', held: [{ because: 'restarts', kind: 'start' }] });
+  });
+});
+
+describe('what people tell the operator', () => {
+  const inAnHour = new Date(NOW.getTime() + 3_600_000).toISOString();
+  const suspension = {
+    scope: { host: 'a' },
+    who: 'ann',
+    at: NOW.toISOString(),
+    until: inAnHour,
+    reason: 'new disks',
+  };
+
+  it('holds a suspended host, has the note say so, and does what waited once the time is over', async () => {
+    const { source, hosts, notes, control, pass, wait } = world();
+    source.commit(A, desiredState([web, db]));
+    control.standing = [suspension];
+    expect(await pass()).toMatchObject({
+      status: 'partial',
+      suspensions: [suspension],
+      held: [{ because: 'suspended' }, { because: 'suspended' }],
+    });
+    expect(hosts.applied).toEqual(['create db on b', 'start db on b']);
+    expect(source.inForce).toBe(A);
+    expect(notes.texts.get(A)).toContain('a is suspended by ann until 2026-03-01 13:00:00Z: new disks');
+    wait(3600);
+    expect((await pass()).status).toBe('applied');
+    expect(hosts.applied).toHaveLength(4);
+  });
+
+  it('is heard in the middle of a pass: what is begun is finished, and nothing else begins there', async () => {
+    const { source, hosts, control, pass } = world();
+    source.commit(A, desiredState([web, db]));
+    hosts.beforeStep = ({ kind }) => {
+      if (kind === 'create') control.standing = [suspension];
+    };
+    const { status, steps } = await pass();
+    expect(status).toBe('partial');
+    expect(hosts.applied.filter((step) => step.endsWith('on a'))).toEqual(['create web on a']);
+    expect(steps.find(({ kind, host }) => kind === 'start' && host === 'a')).toMatchObject({
+      outcome: 'skipped',
+    });
+  });
+
+  it('stands once in the journal and in the note, though the pass had nothing to do', async () => {
+    const { source, journal, notes, control, pass } = world();
+    source.commit(A, desiredState([web]));
+    await pass();
+    const { scope, who, at } = suspension;
+    control.untold.set('1', { kind: 'resume', who, at, scope });
+    await pass();
+    await pass();
+    expect(journal.reports).toHaveLength(2);
+    expect(journal.reports[1]).toMatchObject({ steps: [], orders: [{ kind: 'resume' }] });
+    expect(notes.texts.get(A)).toMatch(/orders:\n {2}2026-03-01 12:00:00Z {2}ann resumed a\n/);
+  });
+
+  it('is told with the refused commit where there is one, and not twice', async () => {
+    const { source, journal, control, pass } = world();
+    source.commit(A, desiredState([web]));
+    await pass();
+    source.commit(B, desiredState([tooLarge]));
+    control.untold.set('1', { kind: 'confirm', who: 'ann', at: NOW.toISOString(), hash: 'abcdef012345' });
+    await pass();
+    const telling = journal.reports.filter(({ orders }) => orders !== undefined);
+    expect(telling.map(({ revision }) => revision.sha)).toEqual([B]);
+    expect(control.untold.size).toBe(0);
+  });
+
+  it('who asks for a pass is answered by one that began after that, and that no newer commit cut short', async () => {
+    const { source, hosts, journal, control, pass } = world();
+    const order = { kind: 'reconcile', who: 'ann', at: NOW.toISOString(), id: 'x' } as const;
+    source.commit(A, desiredState([web, db]));
+    hosts.beforeStep = () => {
+      control.untold.set('x', order);
+    };
+    await pass();
+    expect(journal.reports[0]?.orders).toBeUndefined();
+    const abort = new AbortController();
+    abort.abort(new Superseded(B));
+    await expect(pass({ signal: abort.signal })).rejects.toThrow('superseded');
+    expect(control.untold.size).toBe(1);
+    const answer = await pass();
+    expect(answer.orders).toEqual([order]);
+    expect(control.untold.size).toBe(0);
+  });
+
+  it('is told in the pass that holds the commit in force where the remote does not answer', async () => {
+    const { source, control, pass } = world();
+    source.commit(A, desiredState([web]));
+    await pass();
+    source.fetchError = new OperatorError('E_GIT_REMOTE', 'away');
+    control.untold.set('1', { kind: 'resume', who: 'ann', at: NOW.toISOString(), scope: {} });
+    await expect(pass()).rejects.toThrow('away');
+    expect(control.untold.size).toBe(0);
   });
 });

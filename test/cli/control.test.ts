@@ -1,0 +1,194 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endOfSuspension, reasonOf, scopeOf } from '../../src/cli/suspend-options.ts';
+import { waitFor } from '../lab/wait.ts';
+import { CLUSTER_YAML, manifest, type Running, useSite } from './site.ts';
+
+const site = useSite();
+const WEB = 'manifests/web.yaml';
+const machines = (...ofT01: readonly string[]) => manifest('t01', ...ofT01) + manifest('t02', 'web-2');
+let operator: Running;
+
+beforeAll(async () => {
+  site.commit('First', { 'cluster.yaml': CLUSTER_YAML, [WEB]: machines('web-1') });
+  operator = site.start(['run']);
+  await waitFor('the VMs', () => isRunning('t01', 'web-1') && isRunning('t02', 'web-2'), {
+    timeoutMs: 60_000,
+  });
+});
+afterAll(() => void operator.child.kill('SIGKILL'));
+
+function isRunning(host: string, vm: string): boolean {
+  return site.simulator.host(host).host.isRunning(vm);
+}
+
+async function status() {
+  return (await site.run(['status'])).stdout;
+}
+
+function journal(): string {
+  return readFileSync(join(site.state, 'journal.jsonl'), 'utf8');
+}
+
+const soon = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+
+/** One story over one running operator: each test goes on where the one before ended. */
+describe('an operator that people talk to', () => {
+  it('leaves a suspended host alone, heals the others, and says so in status, plan and note', async () => {
+    const said = await site.run(['suspend', 't01', '--reason', 'new disks', '--for', '2h'], {
+      SUDO_USER: 'ann',
+    });
+    expect(said).toMatchObject({ code: 0, stderr: '' });
+    expect(said.stdout).toMatch(/^t01 is suspended by ann until \d{4}-.*Z: new disks\n$/);
+    expect(await status()).toMatch(/\nt01 is suspended by ann until .*: new disks\n/);
+
+    site.commit('Second', { [WEB]: machines('web-1', 'web-3') });
+    site.simulator.host('t01').host.powerOff('web-1');
+    site.simulator.host('t02').host.powerOff('web-2');
+    await waitFor('what is not suspended to be healed', () => isRunning('t02', 'web-2'), {
+      timeoutMs: 30_000,
+    });
+    await waitFor(
+      'the commit to wait',
+      async () => /held create of web-3 on t01 \(suspended\): suspended by ann/.test(await status()),
+      { timeoutMs: 30_000 },
+    );
+    expect(isRunning('t01', 'web-1')).toBe(false);
+    const plan = await site.run(['plan']);
+    expect(plan.stdout).toMatch(
+      /held\n(.*\n)*.*start web-1 on t01 \(suspended\): suspended by ann until .*: new disks/,
+    );
+  });
+
+  it('goes on at once when it is resumed, and keeps both in the journal and in the note', async () => {
+    const { stdout } = await site.run(['resume', 't01'], { SUDO_USER: 'bob' });
+    expect(stdout).toBe('resumed t01\n');
+    await waitFor('what waited', () => isRunning('t01', 'web-1') && isRunning('t01', 'web-3'), {
+      timeoutMs: 30_000,
+    });
+    expect(await status()).not.toContain('suspended');
+    for (const order of ['"kind":"suspend","scope":{"host":"t01"},"who":"ann"', '"kind":"resume"'])
+      expect(journal()).toContain(order);
+    const noted = async () => /orders:[^]*bob resumed t01/.test((await site.run(['log'])).stdout);
+    await waitFor('the note', noted, { timeoutMs: 30_000 });
+  });
+
+  it('ends a suspension by itself, to the second', async () => {
+    const end = soon(6);
+    await site.run(['suspend', 't01/web-1', '--reason', 'vendor', '--until', end]);
+    site.simulator.host('t01').host.powerOff('web-1');
+    await waitFor('it to be held', async () => /held start of web-1/.test(await status()), {
+      timeoutMs: 30_000,
+    });
+    await waitFor('it to run again', () => isRunning('t01', 'web-1'), { timeoutMs: 30_000 });
+    const early = Date.parse(end) - Date.now();
+    expect(early).toBeLessThanOrEqual(0);
+    expect(-early).toBeLessThan(5_000);
+    expect(journal()).toContain('"kind":"expire"');
+    await waitFor(
+      'the folders to be clean',
+      () => readdirSync(join(site.state, 'suspensions')).length === 0,
+      {
+        timeoutMs: 10_000,
+      },
+    );
+  });
+
+  it('reconcile waits for a pass that began after it was asked for, and shows what came of it', async () => {
+    site.simulator.host('t02').host.powerOff('web-2');
+    const { code, stdout } = await site.run(['reconcile'], { SUDO_USER: 'ann' });
+    expect(stdout).toMatch(/^applied/);
+    expect(stdout).toContain('ann asked for a pass');
+    expect(code).toBe(0);
+    expect(isRunning('t02', 'web-2')).toBe(true);
+    const at = site.commit('Third', { [WEB]: machines('web-1') });
+    const { stdout: json } = await site.run(['reconcile', '--json']);
+    expect(JSON.parse(json)).toMatchObject({ status: 'applied', revision: { sha: at } });
+    expect(isRunning('t01', 'web-3')).toBe(false);
+  });
+
+  it('reconcile does it here where no operator runs', async () => {
+    operator.child.kill('SIGTERM');
+    await operator.finished;
+    site.simulator.host('t02').host.powerOff('web-2');
+    expect(await site.run(['reconcile'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^applied/),
+    });
+    expect(isRunning('t02', 'web-2')).toBe(true);
+  });
+
+  it('is told before it starts, and shows that without running', async () => {
+    await site.run(['suspend', '--all', '--reason', 'core switch', '--for', '1h']);
+    expect(await status()).toMatch(/everything is suspended by .*: core switch\n$/);
+    site.simulator.host('t02').host.powerOff('web-2');
+    expect((await site.run(['reconcile', '--once'])).code).toBe(1);
+    expect(isRunning('t02', 'web-2')).toBe(false);
+    expect(await site.run(['resume', '--all'])).toMatchObject({ code: 0 });
+    expect((await site.run(['reconcile', '--once'])).code).toBe(0);
+    expect(isRunning('t02', 'web-2')).toBe(true);
+  });
+});
+
+it('a VM that nobody has seen is suspended all the same, with a warning; a wrong host is not', async () => {
+  const { code, stderr } = await site.run(['suspend', 't01/wbe-1', '--reason', 'x']);
+  expect(code).toBe(0);
+  expect(stderr).toContain('no VM of ours called wbe-1 was seen on t01');
+  expect(await site.run(['suspend', 't1', '--reason', 'x'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('E_USAGE: "t1" is no host of operator.yaml; did you mean "t01"'),
+  });
+});
+
+describe('what suspend is given', () => {
+  const hosts = new Map([['t01', {}]]);
+  it.each<[string, string | undefined, boolean, string]>([
+    ['nothing at all', undefined, false, 'say what: HOST, HOST/VM or --all'],
+    ['both', 't01', true, '--all and t01: say one of them'],
+    ['a VM without its host', 'web-1', false, 'a VM is named HOST/VM'],
+    ['a path', 't01/../x', false, '"t01/../x" is not HOST/VM'],
+    ['a VM with no name', 't01/', false, '"t01/" is not HOST/VM'],
+  ])('is refused: %s', (_, target, all, why) => {
+    expect(() => scopeOf(target, all, hosts)).toThrow(why);
+  });
+
+  it.each([
+    ['t01', { host: 't01' }],
+    ['t01/web-1', { host: 't01', vm: 'web-1' }],
+  ])('%s names %j', (target, scope) => {
+    expect(scopeOf(target, false, hosts)).toEqual(scope);
+  });
+
+  const now = new Date('2026-11-25T12:00:00Z');
+  it.each([
+    [{}, '2026-11-26T12:00:00.000Z'],
+    [{ for: '90m' }, '2026-11-25T13:30:00.000Z'],
+    [{ for: '3d' }, '2026-11-28T12:00:00.000Z'],
+    [{ until: '2026-11-25T18:00Z' }, '2026-11-25T18:00:00.000Z'],
+    [{ until: '2026-11-25 18:00+02:00' }, '2026-11-25T16:00:00.000Z'],
+    [{ until: '2026-12-01' }, new Date(2026, 11, 1).toISOString()],
+    [{ until: '2026-12-01T06:30' }, new Date(2026, 11, 1, 6, 30).toISOString()],
+  ])('%j ends at %s', (options, end) => {
+    expect(endOfSuspension(options, now).toISOString()).toBe(end);
+  });
+
+  it.each([
+    [{ for: '2' }, '--for takes a number with m, h or d'],
+    [{ for: '0h' }, '--for takes a number with m, h or d'],
+    [{ for: '400d' }, 'ends within a year'],
+    [{ for: '2h', until: '2026-12-01' }, 'not both'],
+    [{ until: '2026-11-25T12:00Z' }, 'is over already'],
+    [{ until: 'noon' }, '--until takes a time as'],
+    [{ until: '2026-13-01' }, '--until takes a time as'],
+  ])('%j is refused', (options, why) => {
+    expect(() => endOfSuspension(options, now)).toThrow(why);
+  });
+
+  it('has a reason of one line', () => {
+    expect(reasonOf(' new\n\u001b[31mdisks ')).toBe('new [31mdisks');
+    expect(() => reasonOf(' \n')).toThrow('--reason: say why');
+    expect(() => reasonOf('x'.repeat(201))).toThrow('200 characters at most');
+  });
+});
