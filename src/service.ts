@@ -48,7 +48,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   const registry = new Registry();
   const metrics = createMetrics(registry);
   const watch = createPassWatch(metrics);
-  const alarm = createAlarm(() => controller.ask('end of a suspension'));
+  const alarm = createAlarm(() => controller.ask('end of a wait'));
   const setAlarm: OnProgress = (event) => {
     if (event.kind === 'planned') alarm.set(event.changesAt);
   };
@@ -141,7 +141,7 @@ async function openTriggers({ mirror, control }: Operator, controller: Controlle
 const ORDER_TRIGGERS = {
   suspend: 'suspension',
   resume: 'resume',
-  expire: 'end of a suspension',
+  expire: 'end of a wait',
   confirm: 'confirmation',
   reconcile: 'by hand',
 } as const;

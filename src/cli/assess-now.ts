@@ -1,8 +1,8 @@
 import { type Assessment, assess } from '../core/assess.ts';
 import type { DesiredState } from '../core/desired.ts';
 import type { Issue } from '../core/issue.ts';
+import { leftAlone } from '../core/left-alone.ts';
 import type { ObservedState } from '../core/observed.ts';
-import { pausesOf } from '../core/suspension.ts';
 import { readFolder } from '../git/folder.ts';
 import type { Operator } from '../operator.ts';
 import type { Snapshot } from '../ports.ts';
@@ -44,8 +44,9 @@ export async function assessNow(
   if (!built.ok) return { ok: false, title, issues: built.issues };
   const { desired } = built;
   const observed = await deps.hosts.observe(questionFor(desired), signal);
-  const pauses = pausesOf(await deps.control.suspensions());
-  const assessment = assess(desired, observed, { now: deps.clock.now(), commit: sha, pauses });
+  const now = deps.clock.now();
+  const pauses = leftAlone(desired, await deps.control.suspensions(), now);
+  const assessment = assess(desired, observed, { now, commit: sha, pauses });
   return { ok: true, title, snapshot, desired, observed, assessment };
 }
 

@@ -96,6 +96,7 @@ function reportText(report: ReportView): string {
     ...report.failed.map(({ kind, subject, host, message }) =>
       colors.red(`  failed ${kind} of ${subject} on ${host}: ${message}`),
     ),
+    ...(report.frozen ?? []).map((freeze) => colors.yellow(`  ${freeze}: changes wait`)),
     ...report.held.map(
       ({ kind, subject, host, because, reason }) =>
         `  held ${kind} of ${subject} on ${host} (${because}): ${reason}`,

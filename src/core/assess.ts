@@ -7,6 +7,7 @@ import {
   shortageIssues,
 } from './capacity-check.ts';
 import type { DesiredState } from './desired.ts';
+import { freezeWarnings } from './freeze.ts';
 import { guard } from './guard.ts';
 import { hostWarnings } from './host-warnings.ts';
 import type { Issue } from './issue.ts';
@@ -17,6 +18,7 @@ import { holdPaused, type Pause } from './pause.ts';
 import { pendingAddresses } from './pending-addresses.ts';
 import { type PlanContext, plan } from './plan.ts';
 import { planNames } from './plan-names.ts';
+import { repairsIn } from './repairs.ts';
 import { shrinkIssues } from './shrink.ts';
 import { type PendingRestart, pendingRestarts } from './size.ts';
 import { endsRun, laneOf, type Plan } from './step.ts';
@@ -78,12 +80,15 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
   const isConfirmed = guarded.confirmation !== undefined && guarded.confirmation === context.confirmed;
   const decided = isConfirmed ? unguarded : guarded;
   const { pauses = [] } = context;
-  const held = holdPaused(decided, pauses);
+  const isFrozen = pauses.some(({ because }) => because === 'frozen');
+  const pause = (todo: Plan) =>
+    holdPaused(todo, pauses, isFrozen ? repairsIn(todo.steps, desired, observed) : undefined);
+  const held = pause(decided);
   // A commit is judged by what it asks for: it is not refused for what it may do only later.
   const capacity = measureCapacity(desired, observed, decided);
   const lost = desired.policy.nPlusOne === 'ignore' ? [] : newLosses(desired, observed, capacity);
   const named = planNames(desired, observed, { plan: held, now: context.now, pauses });
-  const whole = holdPaused(named.plan, pauses);
+  const whole = pause(named.plan);
   return {
     plan:
       held === decided
@@ -99,6 +104,7 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
     warnings: [
       ...(desired.policy.nPlusOne === 'warn' ? lost.map(({ message }) => message) : []),
       ...hostWarnings(desired, observed),
+      ...freezeWarnings(desired),
     ],
     pendingRestart: leftPending(whole, desired, observed),
   };

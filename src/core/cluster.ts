@@ -213,6 +213,46 @@ const migrationSchema = z
   )
   .describe('How VMs are moved that git has under another host.');
 
+const freezeSchema = z
+  .strictObject(
+    {
+      name: field.label('the name of a freeze').describe('Shown in plan, status and note for what waits.'),
+      start: z
+        .string('five fields of cron, such as "0 18 * * 5"')
+        .optional()
+        .describe('When a window that comes again begins: the five fields of cron. With duration.'),
+      duration: field
+        .span()
+        .optional()
+        .describe('How long it lasts by the clock on the wall, up to 31 days.'),
+      from: field
+        .localTime()
+        .optional()
+        .describe('When a window that comes once begins. With to, and without start and duration.'),
+      to: field.localTime().optional().describe('When a window that comes once ends.'),
+      timezone: z
+        .string('a time zone such as Europe/Berlin')
+        .optional()
+        .describe('IANA time zone of these times. Absent: UTC.'),
+      hosts: z
+        .array(field.hostname('t01'), 'a list of hosts')
+        .optional()
+        .describe('Hosts that it covers. Absent, as are vms: everything.'),
+      vms: z
+        .array(field.label('a VM name'), 'a list of VM names')
+        .optional()
+        .describe('VMs that it covers, wherever they are.'),
+      overrun: field
+        .oneOf(['finish', 'stop'])
+        .optional()
+        .describe(
+          'A pass that runs when the window begins: finish: it goes on to its end; stop: it begins no further VM. Absent: finish.',
+        ),
+    },
+    'an object with name, and start and duration or from and to',
+  )
+  .describe('A time in which changes wait.');
+
 /** cluster.yaml. */
 export const clusterSchema = z
   .strictObject(
@@ -244,6 +284,10 @@ export const clusterSchema = z
         .describe('Networks, ranges and single addresses that VMs may have. Absent: any.'),
       policy: policySchema.optional(),
       migration: migrationSchema.optional(),
+      freeze: z
+        .array(freezeSchema, 'a list of windows')
+        .optional()
+        .describe('Windows in which nothing that git changes is applied.'),
     },
     'an object with "cluster"',
   )

@@ -1,3 +1,4 @@
+import type { Freeze } from './freeze.ts';
 import type { HostPool } from './pools.ts';
 import type { DesiredSeed } from './seed.ts';
 
@@ -21,6 +22,8 @@ export interface Policy {
   readonly tombstoneDays: number;
   /** How disks are copied from host to host. */
   readonly migration: MigrationPolicy;
+  /** When changes wait; absent: never. */
+  readonly freezes?: readonly Freeze[];
 }
 
 export interface MigrationPolicy {

@@ -28,6 +28,22 @@ export function diskTarget(): z.ZodString {
   return z.string(expected).regex(/^[vsh]d[a-z]$/, expected);
 }
 
+/** A span of minutes, hours or days, 31 days at most. */
+export function span() {
+  const expected = 'a span with m, h or d, such as 90m, 60h or 14d, up to 31d';
+  const limits: Readonly<Record<string, number>> = { m: 31 * 24 * 60, h: 31 * 24, d: 31 };
+  return z
+    .string(expected)
+    .regex(/^[1-9][0-9]{0,4}[mhd]$/, expected)
+    .refine((text) => Number.parseInt(text, 10) <= (limits[text.slice(-1)] ?? 0), expected);
+}
+
+/** A time of the clock on the wall. */
+export function localTime(): z.ZodString {
+  const expected = 'a local time such as 2026-12-20T18:00';
+  return z.string(expected).regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$/, expected);
+}
+
 /** One of a few words. */
 export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
   return z.enum(words, `one of ${words.join(', ')}`);

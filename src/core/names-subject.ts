@@ -11,4 +11,6 @@ export interface Obstacle {
   readonly reason: string;
   /** Worth saying of a VM that runs already. */
   readonly whileRunning: boolean;
+  /** It keeps the entry that it has, and can start with that. */
+  readonly isNoHindrance?: true;
 }

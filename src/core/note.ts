@@ -81,6 +81,7 @@ function outcomeLines(report: Report): readonly string[] {
     ...(report.suspensions ?? []).map(
       (one) => `  ${scopeInWords(one.scope)} is ${oneLine(suspensionInWords(one))}`,
     ),
+    ...(report.frozen ?? []).map((freeze) => `  ${freeze}: changes wait`),
     ...report.held.map(
       (held) =>
         `  held ${held.kind} of ${held.subject} on ${held.host} (${held.because}): ${oneLine(held.reason)}`,

@@ -1,16 +1,16 @@
-import { isNamesStep, type Plan, type Step, subjectOf } from './step.ts';
+import { isNamesStep, type Plan, type Step, stepId, subjectOf } from './step.ts';
 import { withhold } from './withhold.ts';
 
-/** What is left alone: everything, a host with all on it, or one VM of a host. */
+/** What is left alone: everything, a host with all on it, one VM of a host, or a VM wherever it is. */
 export interface Scope {
-  /** Absent: everything. */
+  /** Absent: any. */
   readonly host?: string;
   readonly vm?: string;
 }
 
 /** Why something is left alone for a while. */
 export interface Pause {
-  readonly because: 'suspended';
+  readonly because: 'suspended' | 'frozen';
   readonly scope: Scope;
   /** The whole of it, for plan and note: `suspended by ann until 2026-11-25 18:00:00Z: new disks`. */
   readonly reason: string;
@@ -23,7 +23,7 @@ export type PauseFinder = (step: Step, pauses: readonly Pause[]) => Pause | unde
  * Knows, of the steps of one plan, where each of them reaches. A VM that moves is on all hosts of its move at once: a move
  * is left alone as a whole, for the sake of either end.
  */
-export function pauseFinder(steps: readonly Step[]): PauseFinder {
+export function pauseFinder(steps: readonly Step[], repairs?: ReadonlySet<string>): PauseFinder {
   const moves = new Map<string, Set<string>>();
   for (const step of steps) {
     const others = otherEnds(step);
@@ -36,21 +36,23 @@ export function pauseFinder(steps: readonly Step[]): PauseFinder {
     if (pauses.length === 0) return undefined;
     const ends = 'vm' in step ? moves.get(step.uuid) : undefined;
     const hosts = new Set(ends).add(step.host);
-    return pauses.find(({ scope }) => covers(scope, step, hosts));
+    const isRepair = repairs?.has(stepId(step)) ?? false;
+    return pauses.find(
+      ({ because, scope }) => !(isRepair && because === 'frozen') && covers(scope, step, hosts),
+    );
   };
 }
 
-/** Takes what is paused out of a plan, with all that waits for it. */
-export function holdPaused(plan: Plan, pauses: readonly Pause[]): Plan {
+/** Takes what is paused out of a plan, with all that waits for it. `repairs`: ids of steps that no freeze holds. */
+export function holdPaused(plan: Plan, pauses: readonly Pause[], repairs?: ReadonlySet<string>): Plan {
   if (pauses.length === 0) return plan;
-  const find = pauseFinder(plan.steps);
+  const find = pauseFinder(plan.steps, repairs);
   return withhold(plan, (step) => find(step, pauses));
 }
 
 /** `everything`, `t01`, `t01/web-1` */
 export function scopeInWords({ host, vm }: Scope): string {
-  if (host === undefined) return 'everything';
-  return vm === undefined ? host : `${host}/${vm}`;
+  return [host, vm].filter((part) => part !== undefined).join('/') || 'everything';
 }
 
 /** Whether a VM of that host falls under it. */
@@ -62,9 +64,9 @@ export function coversVm(
 }
 
 function covers({ host, vm }: Scope, step: Step, hosts: ReadonlySet<string>): boolean {
-  if (host === undefined) return true;
+  if (host === undefined && vm === undefined) return true;
   // dnsmasq writes one file for all: whose names change is decided VM by VM, see `planNames`.
-  if (isNamesStep(step) || !hosts.has(host)) return false;
+  if (isNamesStep(step) || (host !== undefined && !hosts.has(host))) return false;
   return vm === undefined || vm === subjectOf(step);
 }
 

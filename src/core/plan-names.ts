@@ -73,7 +73,8 @@ function pausedEntries(
     const host = vms.get(vm)?.host;
     const pause = host === undefined ? undefined : pauses.find(({ scope }) => coversVm(scope, { host, vm }));
     if (pause === undefined) return [];
-    return [[vm, { because: pause.because, reason: pause.reason, whileRunning: true }]];
+    const { because, reason } = pause;
+    return [[vm, { because, reason, whileRunning: true, isNoHindrance: true }]];
   });
 }
 
@@ -168,7 +169,10 @@ function holdStarts(
     if (whileRunning && !starting.has(name) && host !== undefined)
       held.push({ host, subject: name, kind: 'publish', because, reason });
   }
-  const withheld = withhold(plan, (step) => (step.kind === 'start' ? obstacles.get(step.vm) : undefined));
+  const withheld = withhold(plan, (step) => {
+    const obstacle = step.kind === 'start' ? obstacles.get(step.vm) : undefined;
+    return obstacle?.isNoHindrance ? undefined : obstacle;
+  });
   return held.length === 0 ? withheld : { ...withheld, held: [...withheld.held, ...held] };
 }
 

@@ -1,5 +1,6 @@
 import { type AddressRange, parseAddressRange } from './address-range.ts';
 import { checkDefaultCloudInit } from './check-cloud-init.ts';
+import { freezeIssues } from './check-freezes.ts';
 import { imageIssues } from './check-images.ts';
 import { poolIssues } from './check-pools.ts';
 import { checkSchema, shown } from './check-schema.ts';
@@ -57,6 +58,10 @@ function readSource(source: SourceFile, configured: readonly string[] | undefine
       ...poolIssues(path, root, sound),
       ...imageIssues(path, root, {
         images: sound.images,
+        hosts: configured ?? (sound.hosts && Object.keys(sound.hosts)),
+      }),
+      ...freezeIssues(path, root, {
+        freeze: sound.freeze,
         hosts: configured ?? (sound.hosts && Object.keys(sound.hosts)),
       }),
       ...checkDefaultCloudInit(path, root),

@@ -61,6 +61,8 @@ export interface Report {
   readonly warnings?: readonly string[];
   /** What is left alone, as people had it; absent: nothing. */
   readonly suspensions?: readonly Suspension[];
+  /** The freeze windows that are open, in words; absent: none. */
+  readonly frozen?: readonly string[];
   /** What people told the operator since the report before. */
   readonly orders?: readonly Order[];
   /** For `kvm-gitops confirm`. */

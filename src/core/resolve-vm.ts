@@ -4,6 +4,7 @@ import { vmUuid } from './identity.ts';
 import { resolveImage } from './images.ts';
 import type { VmSpec } from './manifest.ts';
 import { poolsOf } from './pools.ts';
+import { resolveFreezes } from './resolve-freezes.ts';
 import { resolveGuest, type SeedContext } from './resolve-seed.ts';
 
 const MIB_PER_GIB = 1024;
@@ -116,7 +117,9 @@ export function diskPool(host: string, cluster: Cluster): string {
 }
 
 /** The policy of the cluster, with every default filled in. */
-export function resolvePolicy({ policy = {}, migration = {} }: Cluster): Policy {
+export function resolvePolicy(cluster: Cluster): Policy {
+  const { policy = {}, migration = {} } = cluster;
+  const freezes = resolveFreezes(cluster);
   return {
     maxRemovals: policy.maxRemovals ?? 5,
     tombstoneDays: policy.tombstoneDays ?? 7,
@@ -125,6 +128,7 @@ export function resolvePolicy({ policy = {}, migration = {} }: Cluster): Policy 
       maxPerHost: migration.maxPerHost ?? 1,
       ...(migration.bandwidthMiBs !== undefined && { bandwidthMiBs: migration.bandwidthMiBs }),
     },
+    ...(freezes.length > 0 && { freezes }),
   };
 }
 

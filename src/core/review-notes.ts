@@ -5,6 +5,7 @@ import { type VmChange, vmChange } from './vm-history.ts';
 export function reviewNotes(base: DesiredState, merged: DesiredState): string[] {
   return [
     ...changes('policy', guards(base.policy), guards(merged.policy)),
+    ...freezeChanges(base.policy, merged.policy),
     ...[...merged.hosts.values()].flatMap((host) => hostChanges(base.hosts.get(host.name), host)),
     ...[...merged.vms.values()]
       .filter(({ name, protect }) => !protect && base.vms.get(name)?.protect === true)
@@ -26,6 +27,14 @@ export function vmChanges(base: DesiredState | undefined, merged: DesiredState):
 
 function guards({ maxRemovals, tombstoneDays, nPlusOne }: Policy) {
   return { maxRemovals, tombstoneDays, nPlusOne };
+}
+
+function freezeChanges({ freezes: before = [] }: Policy, { freezes: now = [] }: Policy): string[] {
+  return before.flatMap((freeze) => {
+    const same = now.find(({ name }) => name === freeze.name);
+    if (same === undefined) return [`freeze "${freeze.name}" is taken away`];
+    return JSON.stringify(same) === JSON.stringify(freeze) ? [] : [`freeze "${freeze.name}" is changed`];
+  });
 }
 
 function hostChanges(before: HostPolicy | undefined, now: HostPolicy): string[] {

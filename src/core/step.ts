@@ -348,6 +348,7 @@ export interface Held {
    *   dependency  what it depends on does not run
    *   retry     the last try failed; the next one waits
    *   suspended  a person has it left alone for a while
+   *   frozen    a freeze window of cluster.yaml is open
    *   drift     somebody changed it on the host, and `drift: report` leaves that to people
    *   change    this version cannot make the change on an existing VM
    */
@@ -360,6 +361,7 @@ export interface Held {
     | 'dependency'
     | 'retry'
     | 'suspended'
+    | 'frozen'
     | 'drift'
     | 'change';
   /** What would have been done. */

@@ -15,6 +15,7 @@ const REASONS: readonly Held['because'][] = [
   'dependency',
   'retry',
   'suspended',
+  'frozen',
   'drift',
   'change',
 ];

@@ -51,6 +51,8 @@ export interface ReportView {
   readonly unknownHosts: Report['unknownHosts'];
   /** Why dnsmasq could not be read. */
   readonly unknownNames?: string;
+  /** The freeze windows that are open, in words. */
+  readonly frozen?: readonly string[];
   /** VMs that show a change only from their next start on. */
   readonly pendingRestart?: Report['pendingRestart'];
   readonly warnings?: readonly string[];
@@ -197,6 +199,7 @@ function viewReport(report: Report): ReportView {
     unknownHosts: report.unknownHosts.map(({ host, reason }) => ({ host, reason: redactText(reason) })),
     ...(report.unknownNames !== undefined && { unknownNames: redactText(report.unknownNames) }),
     ...(pendingRestart !== undefined && { pendingRestart }),
+    ...(report.frozen !== undefined && { frozen: report.frozen }),
     ...(report.warnings !== undefined && { warnings: report.warnings.map(redactText) }),
     ...(confirmation !== undefined && { confirmation }),
     ...(supersededBy !== undefined && { supersededBy }),

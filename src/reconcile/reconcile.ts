@@ -2,11 +2,10 @@ import { type Assessment, assess, refusals } from '../core/assess.ts';
 import { holdForCapacity } from '../core/capacity-check.ts';
 import type { DesiredState } from '../core/desired.ts';
 import { imageKey, isBrought } from '../core/images.ts';
+import { leftAlone, nextChange, openFreezes } from '../core/left-alone.ts';
 import { type ObservedState, volumeKey } from '../core/observed.ts';
-import { pauseFinder } from '../core/pause.ts';
 import type { Report } from '../core/report.ts';
-import type { Step } from '../core/step.ts';
-import { firstEnd, type Order, pausesOf, type Suspension } from '../core/suspension.ts';
+import type { Order, Suspension } from '../core/suspension.ts';
 import type {
   Clock,
   Confirmations,
@@ -35,6 +34,7 @@ import {
 import type { RestartLimiter } from './restart-limiter.ts';
 import type { RetryPacer } from './retry-pacer.ts';
 import { type Concurrency } from './slots.ts';
+import { createStepGate } from './step-gate.ts';
 import { supersededBy } from './superseded.ts';
 
 export interface Deps {
@@ -194,19 +194,19 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   const now = deps.clock.now();
   const roomy = holdForCapacity(deps.asked.resume(plan), shortages);
   const todo = deps.retries.limit(deps.restarts.limit(roomy, now), revision.sha, now);
-  const changesAt = firstEnd(suspensions);
+  const changesAt = nextChange(desired, suspensions, now);
   const planned = { cluster: desired.cluster, revision, plan: todo };
   deps.onProgress({ kind: 'planned', ...planned, ...(changesAt !== undefined && { changesAt }) });
   const { concurrency, onProgress, asked, control } = deps;
-  const find = pauseFinder(todo.steps);
-  const isPaused = async (step: Step) => find(step, pausesOf(await control.suspensions())) !== undefined;
+  const isPaused = createStepGate(todo.steps, { desired, observed, control, clock: deps.clock });
   const steps = await applyAll(deps.hosts, todo.steps, { concurrency, onProgress, asked, isPaused, signal });
   const made = todo.steps.filter((_, index) => steps[index]?.outcome === 'done');
   deps.restarts.remember(made, deps.clock.now());
   deps.retries.remember(revision.sha, steps, deps.clock.now());
   // Of the newest commit alone: while one is refused, its images are still wanted beside those of the one in force.
   if (candidate.isHead && !signal.aborted) await deps.images.keepNamed(desired);
-  return { kind: 'applied', desired, observed, plan: todo, warnings, suspensions, steps };
+  const frozen = openFreezes(desired, now);
+  return { kind: 'applied', desired, observed, plan: todo, warnings, suspensions, frozen, steps };
 }
 
 interface Facts {
@@ -221,11 +221,9 @@ async function judge(
   { snapshot, isHead }: Candidate,
   { desired, observed, suspensions }: Facts,
 ): Promise<Assessment> {
-  const context = {
-    now: deps.clock.now(),
-    commit: snapshot.revision.sha,
-    pauses: pausesOf(suspensions),
-  };
+  const now = deps.clock.now();
+  const pauses = leftAlone(desired, suspensions, now);
+  const context = { now, commit: snapshot.revision.sha, pauses };
   const judged = assess(desired, observed, context);
   const { confirmation } = judged.plan;
   if (isHead) await deps.confirmations.keepOnly(confirmation);

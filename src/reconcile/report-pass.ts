@@ -34,6 +34,8 @@ interface Applied {
   readonly plan: Plan;
   readonly warnings: readonly string[];
   readonly suspensions: readonly Suspension[];
+  /** The windows that are open, in words. */
+  readonly frozen: readonly string[];
   readonly steps: readonly StepResult[];
 }
 
@@ -65,6 +67,7 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
     steps,
     held: plan.held,
     unknownHosts: unknown.map(({ host, reason }) => ({ host, reason })),
+    ...(findings.frozen.length > 0 && { frozen: findings.frozen }),
     ...(findings.suspensions.length > 0 && { suspensions: findings.suspensions }),
     ...(findings.warnings.length > 0 && { warnings: findings.warnings }),
     ...(unknownNames !== undefined && { unknownNames }),

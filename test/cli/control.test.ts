@@ -7,13 +7,14 @@ import { CLUSTER_YAML, manifest, type Running, useSite } from './site.ts';
 
 const site = useSite();
 const WEB = 'manifests/web.yaml';
-const machines = (...ofT01: readonly string[]) => manifest('t01', ...ofT01) + manifest('t02', 'web-2');
+const machines = (...ofT01: readonly string[]) =>
+  manifest('t01', ...ofT01) + manifest('t02', 'web-2', 'web-6');
 let operator: Running;
 
 beforeAll(async () => {
   site.commit('First', { 'cluster.yaml': CLUSTER_YAML, [WEB]: machines('web-1') });
   operator = site.start(['run']);
-  await waitFor('the VMs', () => isRunning('t01', 'web-1') && isRunning('t02', 'web-2'), {
+  await waitFor('the VMs', () => isRunning('t01', 'web-1') && isRunning('t02', 'web-6'), {
     timeoutMs: 60_000,
   });
 });
@@ -75,7 +76,7 @@ describe('an operator that people talk to', () => {
   });
 
   it('ends a suspension by itself, to the second', async () => {
-    const end = soon(6);
+    const end = soon(8);
     await site.run(['suspend', 't01/web-1', '--reason', 'vendor', '--until', end]);
     site.simulator.host('t01').host.powerOff('web-1');
     await waitFor('it to be held', async () => /held start of web-1/.test(await status()), {
@@ -85,7 +86,7 @@ describe('an operator that people talk to', () => {
     const early = Date.parse(end) - Date.now();
     expect(early).toBeLessThanOrEqual(0);
     expect(-early).toBeLessThan(5_000);
-    expect(journal()).toContain('"kind":"expire"');
+    await waitFor('the journal', () => journal().includes('"kind":"expire"'), { timeoutMs: 10_000 });
     await waitFor(
       'the folders to be clean',
       () => readdirSync(join(site.state, 'suspensions')).length === 0,
@@ -106,6 +107,50 @@ describe('an operator that people talk to', () => {
     const { stdout: json } = await site.run(['reconcile', '--json']);
     expect(JSON.parse(json)).toMatchObject({ status: 'applied', revision: { sha: at } });
     expect(isRunning('t01', 'web-3')).toBe(false);
+  });
+
+  it('lets changes wait while a freeze of cluster.yaml is open, starts what stopped, and goes on at its end', async () => {
+    const local = (seconds: number) => soon(seconds).slice(0, 19);
+    const end = local(11);
+    const freeze = `freeze:\n  - { name: launch, from: 2026-01-01T00:00, to: ${end} }\n`;
+    const sha = site.commit('Frozen', {
+      'cluster.yaml': CLUSTER_YAML + freeze,
+      [WEB]: machines('web-1', 'web-4'),
+    });
+    site.simulator.host('t02').host.powerOff('web-6');
+    await waitFor(
+      'the commit to wait',
+      async () => /freeze "launch" until .* UTC: changes wait/.test(await status()),
+      {
+        timeoutMs: 30_000,
+      },
+    );
+    expect((await site.run(['plan'])).stdout).toMatch(
+      /create web-4 on t01 \(frozen\): freeze "launch" until/,
+    );
+    await waitFor('what stopped to run', () => isRunning('t02', 'web-6'), { timeoutMs: 30_000 });
+    expect(Date.now()).toBeLessThan(Date.parse(`${end}Z`));
+    expect(isRunning('t01', 'web-4')).toBe(false);
+    await waitFor('what waited', () => isRunning('t01', 'web-4'), { timeoutMs: 30_000 });
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(`${end}Z`));
+    const reports = () =>
+      journal()
+        .split('\n')
+        .filter((line) => line.includes(sha));
+    expect(reports()[0]).toContain('"because":"frozen"');
+    const isApplied = () => reports().at(-1)?.includes('"status":"applied"') ?? false;
+    await waitFor('the report', isApplied, { timeoutMs: 10_000 });
+  });
+
+  it('lets a commit lift the freeze', async () => {
+    const freeze = 'freeze:\n  - { name: launch, start: "* * * * *", duration: 1h }\n';
+    site.commit('Frozen again', { 'cluster.yaml': CLUSTER_YAML + freeze, [WEB]: machines('web-1') });
+    const { stdout } = await site.run(['reconcile']);
+    expect(stdout).toMatch(/^partial/);
+    expect(stdout).toContain('held remove of web-4 on t01 (frozen): freeze "launch" until');
+    site.commit('Thawed', { 'cluster.yaml': CLUSTER_YAML });
+    expect((await site.run(['reconcile'])).stdout).toMatch(/^applied/);
+    expect(isRunning('t01', 'web-4')).toBe(false);
   });
 
   it('reconcile does it here where no operator runs', async () => {

@@ -7,6 +7,7 @@ import { isIncomplete, type Mark } from '../../src/core/mark.ts';
 import type { ObservedState, ObservedVm } from '../../src/core/observed.ts';
 import { holdPaused, type Scope } from '../../src/core/pause.ts';
 import { plan } from '../../src/core/plan.ts';
+import { repairsIn } from '../../src/core/repairs.ts';
 import { snapshotsOf, unfinishedSnapshot } from '../../src/core/snapshot.ts';
 import { laneOf, type Step, stepId, subjectOf, type VmStep } from '../../src/core/step.ts';
 import { CLUSTER, COMMIT, inWords, NOW, vmSteps } from '../builders.ts';
@@ -360,6 +361,35 @@ describe('guard', () => {
       expect(desired.vms.size === 0 && ends.length > 0).toBe(false);
     });
   });
+});
+
+describe('a freeze', () => {
+  it('lets pass what is no change, and leaves no step that waits for a held one', () => {
+    forEverySituation(({ desired, observed, steps }) => {
+      const repairs = repairsIn(steps, desired, observed);
+      const pauses = [{ because: 'frozen', scope: {}, reason: 'frozen' }] as const;
+      const { steps: left, held } = holdPaused({ steps, held: [] }, pauses, repairs);
+      expect(left.length + held.length).toBe(steps.length);
+      const goneIds = new Set(held.map(({ kind, host, subject }) => `${kind} ${host}/${subject}`));
+      for (const step of left) expect(step.after?.some((id) => goneIds.has(id)) ?? false).toBe(false);
+      for (const step of left) expect(repairs).toContain(stepId(step));
+      const isRepaired = (kind: Step['kind']) => FROZEN_NEVER.includes(kind);
+      expect(left.filter(({ kind }) => isRepaired(kind))).toEqual([]);
+    });
+  });
+
+  const FROZEN_NEVER: readonly Step['kind'][] = [
+    'create',
+    'restore',
+    'adopt',
+    'depart',
+    'remove',
+    'purge',
+    'detach',
+    'reclaim',
+    'stop',
+    'restart',
+  ];
 });
 
 describe('a pause', () => {
