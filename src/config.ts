@@ -83,7 +83,11 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
     force: written.force,
     secrets: written.secrets,
     guests: toGuests(written),
-    http: { listen: http.listen },
+    http: {
+      listen: http.listen,
+      /** Undefined: nothing is taken by HTTP but the webhook. */
+      adminToken: http.adminToken,
+    },
     /** Undefined: there is no webhook. */
     webhook: written.webhook,
     /** Undefined: no forge is told how commits stand. */

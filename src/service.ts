@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { Registry } from 'prom-client';
 import type { Config } from './config.ts';
+import { controlApi } from './control-api.ts';
 import { renderNote } from './core/note.ts';
 import type { Suspension } from './core/suspension.ts';
 import { errorMessage, OperatorError } from './errors.ts';
@@ -72,6 +73,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     metrics: registry,
     branch: config.git.branch,
     webhook: webhookOf(config),
+    control: controlApi(config, operator),
     log,
   });
   const close = async () => {

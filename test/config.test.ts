@@ -195,6 +195,7 @@ log: {level: loud}
 
 describe('secrets in operator.yaml', () => {
   it.each([
+    ['http: {adminToken: hunter2}', 'http.adminToken: a secret is never written here'],
     ['webhook: {secret: hunter2}', 'webhook.secret: a secret is never written here'],
     ['webhook: {secret: {value: hunter2}}', 'unknown key "value" in webhook.secret'],
     ['webhook: {secret: {}}', 'webhook.secret: needs exactly one of file and env'],
@@ -248,6 +249,14 @@ describe('secrets in operator.yaml', () => {
     expect(mistakes(`${GIT}${SSH}${HOSTS}webhook: {secret: {file: open}}`)).toEqual([
       `4:19: webhook.secret: ${path} can be read by others (mode 0644): chmod 600 ${path}`,
     ]);
+  });
+
+  it('refuses an admin token that somebody could find by trying', () => {
+    const text = `${GIT}${SSH}${HOSTS}http: {adminToken: {env: TOKEN}}`;
+    expect(mistakes(text, { TOKEN: 'hunter2' })).toEqual([
+      '4:20: http.adminToken: the token has less than 20 characters: take openssl rand -hex 32',
+    ]);
+    expect(load(text, { TOKEN: 'x'.repeat(20) }).http.adminToken?.reveal()).toHaveLength(20);
   });
 
   it('refuses an empty secret file', () => {

@@ -34,6 +34,7 @@ describe('deploy/operator.example.yaml', () => {
     try {
       for (const name of ['git_token', 'webhook_secret', 'status_token'])
         writeFileSync(join(dir, name), 'x', { mode: 0o600 });
+      writeFileSync(join(dir, 'admin_token'), 'x'.repeat(64), { mode: 0o600 });
       const all = example.replace(/^( *)# (?=( *)[a-zA-Z]+:)/gm, '$1').replaceAll('/etc/kvm-gitops/', '');
       writeFileSync(join(dir, 'operator.yaml'), all);
       const config = loadConfig(join(dir, 'operator.yaml'), { HOME: '/root', SSH_AUTH_SOCK: '/run/agent' });

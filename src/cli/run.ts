@@ -81,11 +81,12 @@ async function restart(config: Config, old: Running): Promise<Running & { readon
 
 /** Maps print as `{}` in JSON, and a secret never prints. */
 function comparable(config: Config): unknown {
-  const { webhook } = config;
+  const { webhook, http } = config;
   return {
     ...config,
     hosts: [...config.hosts],
     webhook: webhook && { ...webhook, secret: webhook.secret.reveal() },
+    http: { ...http, adminToken: http.adminToken?.reveal() },
   };
 }
 

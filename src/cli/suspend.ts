@@ -1,11 +1,11 @@
 import { type Config, loadConfig } from '../config.ts';
 import { type Scope, scopeInWords } from '../core/pause.ts';
 import { suspensionInWords } from '../core/suspension.ts';
+import { endOfSuspension, reasonOf, scopeOf } from '../core/suspension-wish.ts';
 import { openInventory } from '../hosts/inventory.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { ownControl, requireSameUser, whoAmI } from './own-control.ts';
-import { endOfSuspension, reasonOf, scopeOf } from './suspend-options.ts';
 
 interface SuspendOptions extends GlobalOptions {
   readonly all?: boolean;

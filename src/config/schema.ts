@@ -15,6 +15,8 @@ import {
   secretFields,
 } from './values.ts';
 
+/** What nobody finds by trying. */
+const LEAST_TOKEN = 20;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const ADDRESS = /^[A-Za-z0-9:][A-Za-z0-9.:%_-]*$/;
 
@@ -84,7 +86,7 @@ export function writtenConfig(context: ConfigContext) {
       .prefault({})
       .describe('What manifests only refer to.'),
     guests: guestsSchema(context),
-    http: httpSchema(),
+    http: httpSchema(context),
     webhook: webhookSchema(context),
     commitStatus: commitStatusSchema(context),
     log: z
@@ -185,15 +187,29 @@ function tokenSchema(context: ConfigContext) {
     .describe('Access token for an https remote.');
 }
 
-function httpSchema() {
+function httpSchema(context: ConfigContext) {
   return z
     .strictObject({
       listen: listenAddress
         .prefault('127.0.0.1:8080')
         .describe('Address of the HTTP server: webhook, status, metrics, health.'),
+      adminToken: adminTokenSchema(context),
     })
     .prefault({})
     .describe('HTTP server.');
+}
+
+function adminTokenSchema(context: ConfigContext) {
+  return z
+    .strictObject(secretFields(context), secretError)
+    .transform((place, ctx) => readSecret(context, place, ctx))
+    .refine((secret) => secret.reveal().length >= LEAST_TOKEN, {
+      error: `the token has less than ${LEAST_TOKEN} characters: take openssl rand -hex 32`,
+    })
+    .optional()
+    .describe(
+      'Token with which programs may confirm, suspend and resume by POST /api/...; without it nobody may.',
+    );
 }
 
 function webhookSchema(context: ConfigContext) {

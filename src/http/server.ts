@@ -1,5 +1,6 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
+import { type ControlApiDeps, registerControlApi } from './control-api.ts';
 import { harden, refuseMalformed, SERVER_LIMITS } from './hardening.ts';
 import type { StatusView } from './status-view.ts';
 import { registerWebhook, type WebhookDeps } from './webhook.ts';
@@ -10,7 +11,7 @@ export interface Readiness {
   readonly reason: string;
 }
 
-export interface ServerDeps extends WebhookDeps {
+export interface ServerDeps extends WebhookDeps, ControlApiDeps {
   readonly status: () => StatusView | Promise<StatusView>;
   /** Ready once the first pass has ended, and for as long as the loop is not stuck. */
   readonly readiness: () => Readiness;
@@ -18,7 +19,7 @@ export interface ServerDeps extends WebhookDeps {
   readonly log: FastifyBaseLogger;
 }
 
-/** The operator's HTTP face. It only reads, and asks for passes; it does not listen yet. */
+/** The operator's HTTP face. It reads, asks for passes, and takes what people tell it; it does not listen yet. */
 export function buildServer(deps: ServerDeps): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...SERVER_LIMITS,
@@ -47,5 +48,6 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   );
   app.get('/api/status', () => deps.status());
   registerWebhook(app, deps);
+  registerControlApi(app, deps);
   return app;
 }

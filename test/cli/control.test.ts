@@ -1,7 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endOfSuspension, reasonOf, scopeOf } from '../../src/cli/suspend-options.ts';
 import { waitFor } from '../lab/wait.ts';
 import { CLUSTER_YAML, manifest, type Running, useSite } from './site.ts';
 
@@ -9,10 +8,16 @@ const site = useSite();
 const WEB = 'manifests/web.yaml';
 const machines = (...ofT01: readonly string[]) =>
   manifest('t01', ...ofT01) + manifest('t02', 'web-2', 'web-6');
+const TOKEN = 'cAnArY-admin-token-0123456789';
 let operator: Running;
 
 beforeAll(async () => {
   site.commit('First', { 'cluster.yaml': CLUSTER_YAML, [WEB]: machines('web-1') });
+  writeFileSync(join(site.dir, 'token'), TOKEN, { mode: 0o600 });
+  site.configWith(
+    (text) => text.replace('http: { ', 'http: { adminToken: { file: token }, '),
+    'operator.yaml',
+  );
   operator = site.start(['run']);
   await waitFor('the VMs', () => isRunning('t01', 'web-1') && isRunning('t02', 'web-6'), {
     timeoutMs: 60_000,
@@ -153,6 +158,42 @@ describe('an operator that people talk to', () => {
     expect(isRunning('t01', 'web-4')).toBe(false);
   });
 
+  it('takes suspensions and confirmations by HTTP, for who has the token', async () => {
+    const post = async (path: string, body: object, token = TOKEN) => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const url = `http://127.0.0.1:${site.port}/api/${path}`;
+      const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+      return { status: answer.status, text: await answer.text() };
+    };
+    const wish = { target: 't02/web-6', reason: 'vendor', for: '1h', who: 'ann' };
+    expect(await post('suspend', wish, 'wrong')).toMatchObject({ status: 401 });
+    expect(await post('suspend', { ...wish, target: 't9' })).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('no host of operator.yaml'),
+    });
+    expect(await post('suspend', wish)).toMatchObject({ status: 200 });
+    expect(await status()).toMatch(/t02\/web-6 is suspended by ann \(by the API\) until .*: vendor/);
+    expect(await post('resume', { target: 't02/web-6' })).toMatchObject({ status: 200 });
+
+    site.commit('None', { [WEB]: undefined });
+    const { stdout } = await site.run(['reconcile']);
+    const hash = /kvm-gitops confirm ([0-9a-f]{12})/.exec(stdout)?.[1] ?? '';
+    expect(await post('confirm', { hash: 'ba9876543210' })).toMatchObject({
+      status: 400,
+      text: expect.stringContaining(`what waits is ${hash}`),
+    });
+    expect(isRunning('t02', 'web-2')).toBe(true);
+    expect(await post('confirm', { hash, who: 'bob' })).toMatchObject({ status: 200 });
+    await waitFor('the removal', () => !isRunning('t01', 'web-1') && !isRunning('t02', 'web-2'), {
+      timeoutMs: 30_000,
+    });
+    const told = () => journal().includes(`"who":"bob (by the API)","at":`) && journal().includes(hash);
+    await waitFor('the journal to tell of it', told, { timeoutMs: 10_000 });
+    site.commit('Back', { [WEB]: machines('web-1') });
+    expect((await site.run(['reconcile'])).stdout).toMatch(/^applied/);
+    expect(operator.stderr()).not.toContain('cAnArY');
+  });
+
   it('reconcile does it here where no operator runs', async () => {
     operator.child.kill('SIGTERM');
     await operator.finished;
@@ -184,56 +225,5 @@ it('a VM that nobody has seen is suspended all the same, with a warning; a wrong
     code: 1,
     stdout: '',
     stderr: expect.stringContaining('E_USAGE: "t1" is no host of operator.yaml; did you mean "t01"'),
-  });
-});
-
-describe('what suspend is given', () => {
-  const hosts = new Map([['t01', {}]]);
-  it.each<[string, string | undefined, boolean, string]>([
-    ['nothing at all', undefined, false, 'say what: HOST, HOST/VM or --all'],
-    ['both', 't01', true, '--all and t01: say one of them'],
-    ['a VM without its host', 'web-1', false, 'a VM is named HOST/VM'],
-    ['a path', 't01/../x', false, '"t01/../x" is not HOST/VM'],
-    ['a VM with no name', 't01/', false, '"t01/" is not HOST/VM'],
-  ])('is refused: %s', (_, target, all, why) => {
-    expect(() => scopeOf(target, all, hosts)).toThrow(why);
-  });
-
-  it.each([
-    ['t01', { host: 't01' }],
-    ['t01/web-1', { host: 't01', vm: 'web-1' }],
-  ])('%s names %j', (target, scope) => {
-    expect(scopeOf(target, false, hosts)).toEqual(scope);
-  });
-
-  const now = new Date('2026-11-25T12:00:00Z');
-  it.each([
-    [{}, '2026-11-26T12:00:00.000Z'],
-    [{ for: '90m' }, '2026-11-25T13:30:00.000Z'],
-    [{ for: '3d' }, '2026-11-28T12:00:00.000Z'],
-    [{ until: '2026-11-25T18:00Z' }, '2026-11-25T18:00:00.000Z'],
-    [{ until: '2026-11-25 18:00+02:00' }, '2026-11-25T16:00:00.000Z'],
-    [{ until: '2026-12-01' }, new Date(2026, 11, 1).toISOString()],
-    [{ until: '2026-12-01T06:30' }, new Date(2026, 11, 1, 6, 30).toISOString()],
-  ])('%j ends at %s', (options, end) => {
-    expect(endOfSuspension(options, now).toISOString()).toBe(end);
-  });
-
-  it.each([
-    [{ for: '2' }, '--for takes a number with m, h or d'],
-    [{ for: '0h' }, '--for takes a number with m, h or d'],
-    [{ for: '400d' }, 'ends within a year'],
-    [{ for: '2h', until: '2026-12-01' }, 'not both'],
-    [{ until: '2026-11-25T12:00Z' }, 'is over already'],
-    [{ until: 'noon' }, '--until takes a time as'],
-    [{ until: '2026-13-01' }, '--until takes a time as'],
-  ])('%j is refused', (options, why) => {
-    expect(() => endOfSuspension(options, now)).toThrow(why);
-  });
-
-  it('has a reason of one line', () => {
-    expect(reasonOf(' new\n\u001b[31mdisks ')).toBe('new [31mdisks');
-    expect(() => reasonOf(' \n')).toThrow('--reason: say why');
-    expect(() => reasonOf('x'.repeat(201))).toThrow('200 characters at most');
   });
 });

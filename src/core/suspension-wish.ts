@@ -1,6 +1,6 @@
-import type { Scope } from '../core/pause.ts';
-import { didYouMean } from '../core/suggest.ts';
 import { OperatorError } from '../errors.ts';
+import type { Scope } from './pause.ts';
+import { didYouMean } from './suggest.ts';
 
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DEFAULT_MS = 24 * 3_600_000;
@@ -8,14 +8,14 @@ const MOST_MS = 366 * 86_400_000;
 const MAX_REASON = 200;
 const VM_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-/** `HOST`, `HOST/VM` or --all. E_USAGE for none of them, and for a host that operator.yaml does not have. */
+/** What a person names, by a command or the API: `HOST`, `HOST/VM`, or everything. E_USAGE for none of them, and for a host that operator.yaml does not have. */
 export function scopeOf(
   target: string | undefined,
   all: boolean,
   hosts: ReadonlyMap<string, unknown>,
 ): Scope {
   if (all !== (target === undefined))
-    throw usage(all ? `--all and ${target}: say one of them` : 'say what: HOST, HOST/VM or --all');
+    throw usage(all ? `all, and ${target}: say one of them` : 'say what: HOST, HOST/VM or all');
   if (target === undefined) return {};
   const [host = '', vm, ...rest] = target.split('/');
   if (!hosts.has(host)) {
@@ -35,11 +35,10 @@ export function endOfSuspension(
   now: Date,
 ): Date {
   const { for: span, until } = options;
-  if (span !== undefined && until !== undefined) throw usage('say --for or --until, not both');
+  if (span !== undefined && until !== undefined) throw usage('say "for" or "until", not both');
   const end = until === undefined ? now.getTime() + spanMs(span) : Date.parse(timeOf(until));
-  if (Number.isNaN(end))
-    throw usage(`--until takes a time as 2026-11-25T18:00, not ${JSON.stringify(until)}`);
-  if (end <= now.getTime()) throw usage(`--until ${until} is over already`);
+  if (Number.isNaN(end)) throw usage(`until takes a time as 2026-11-25T18:00, not ${JSON.stringify(until)}`);
+  if (end <= now.getTime()) throw usage(`until ${until} is over already`);
   if (end - now.getTime() > MOST_MS) throw usage('a suspension ends within a year');
   return new Date(end);
 }
@@ -47,8 +46,8 @@ export function endOfSuspension(
 /** One line, for plans and notes. */
 export function reasonOf(text: string): string {
   const line = text.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim();
-  if (line === '') throw usage('--reason: say why, for those who meet the suspension');
-  if (line.length > MAX_REASON) throw usage(`--reason: ${MAX_REASON} characters at most`);
+  if (line === '') throw usage('reason: say why, for those who meet the suspension');
+  if (line.length > MAX_REASON) throw usage(`reason: ${MAX_REASON} characters at most`);
   return line;
 }
 
@@ -57,7 +56,7 @@ function spanMs(text: string | undefined): number {
   const [, amount, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
   const ms = Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
   if (ms > 0) return ms;
-  throw usage(`--for takes a number with m, h or d, as in 90m, 2h or 3d, not ${JSON.stringify(text)}`);
+  throw usage(`for takes a number with m, h or d, as in 90m, 2h or 3d, not ${JSON.stringify(text)}`);
 }
 
 /** A day alone would be read as UTC. */
