@@ -14,12 +14,12 @@ import type { WebhookSettings } from './http/webhook.ts';
 import type { Logger } from './log.ts';
 import { createOperator, type Operator, writeResults } from './operator.ts';
 import { createPassWatch, type PassWatch, type Seen } from './pass-watch.ts';
-import type { Control } from './ports.ts';
 import { createAlarm } from './reconcile/alarm.ts';
 import { type Controller, type ControllerState, createController } from './reconcile/controller.ts';
 import { logProgress } from './reconcile/log-progress.ts';
 import type { OnProgress } from './reconcile/progress.ts';
 import { reconcile } from './reconcile/reconcile.ts';
+import type { ControlStore } from './state/control.ts';
 import { version } from './version.ts';
 
 /** A pass that takes longer than this, with no end in sight, is reported as stuck. */
@@ -149,9 +149,9 @@ const ORDER_TRIGGERS = {
 } as const;
 
 /** That orders are told and forgotten is no news. */
-async function hear(control: Control, controller: Controller): Promise<void> {
+async function hear(control: ControlStore, controller: Controller): Promise<void> {
   // What cannot be read is met by the pass too, and reported.
-  const newest = await control.orders().then(
+  const newest = await control.waiting().then(
     (orders) => [...orders.values()].at(-1)?.kind,
     () => 'confirm' as const,
   );

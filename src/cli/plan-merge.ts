@@ -1,6 +1,7 @@
 import { assess } from '../core/assess.ts';
 import type { BuildResult } from '../core/build-desired.ts';
 import type { DesiredState } from '../core/desired.ts';
+import { openFreezes } from '../core/left-alone.ts';
 import { reviewNotes, vmChanges } from '../core/review-notes.ts';
 import { stepId } from '../core/step.ts';
 import type { Merge, MergeNames } from '../git/merge.ts';
@@ -54,7 +55,11 @@ export async function planMerge(planning: MergePlanning, signal: AbortSignal): P
   const alone = before && assess(before, observed, { now, commit: merge.base.revision.sha });
   const pending = new Set(alone?.plan.steps.map((step) => `${stepId(step)} ${step.reason}`));
   const result = planResult({ ok: true, title, desired, observed, assessment });
-  return { ...result, merge: { ...named, pending, notes } };
+  // As the merge itself would have it: a branch can lift a freeze, and then nothing waits.
+  const frozen = openFreezes(built.desired, now).map(
+    (freeze) => `${freeze}: what this changes waits until then`,
+  );
+  return { ...result, merge: { ...named, pending, notes: [...notes, ...frozen] } };
 }
 
 function buildBase(build: MergePlanning['build'], base: Snapshot): DesiredState | undefined {

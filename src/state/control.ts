@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Scope, scopeInWords } from '../core/pause.ts';
-import { isInForce, type Suspension } from '../core/suspension.ts';
+import { isInForce, type Order, type Suspension } from '../core/suspension.ts';
 import { OperatorError } from '../errors.ts';
 import type { Clock, Control } from '../ports.ts';
 import type { ConfirmationStore } from './confirmations.ts';
@@ -11,6 +11,8 @@ import { openSuspensions } from './suspensions.ts';
 export interface ControlStore extends Control {
   /** What comes here is news for a running operator. */
   readonly folder: string;
+  /** As `orders`, and nothing is changed. */
+  waiting(): Promise<ReadonlyMap<string, Order>>;
   suspend(wish: Wish): Promise<Suspension>;
   /** Gives what was lifted. E_USAGE where nothing of that scope is suspended. Everything: all that is suspended. */
   resume(scope: Scope, who: string): Promise<readonly Suspension[]>;
@@ -46,6 +48,7 @@ export function openControl({ dir, clock, confirmations }: ControlOptions): Cont
       }
       return orders.waiting();
     },
+    waiting: () => orders.waiting(),
     told: (ids) => orders.forget(ids),
     async suspend({ scope, who, reason, until }) {
       const at = clock.now().toISOString();

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** Puts a file in its place whole, for its owner alone; its folder is made where it is missing. */
 export async function writeWhole(path: string, content: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.${process.pid}.new`;
+  const draft = `${path}.${randomUUID()}.new`;
   const file = await open(draft, 'w', 0o600);
   try {
     await file.writeFile(content);

@@ -81,6 +81,16 @@ describe('plan of a branch merged with its base', () => {
     );
   });
 
+  it('shows what would follow though a freeze is open, and says until when that waits, or that the branch lifts it', async () => {
+    const freeze = 'freeze:\n  - { name: launch, start: "* * * * *", duration: 1h }\n';
+    const added = { 'manifests/six.yaml': manifest('t01', 'web-6') };
+    branch('frozen', { ...added, 'cluster.yaml': CLUSTER_YAML + freeze });
+    const { code, stdout } = await plan('frozen');
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/\| create \| `web-6`/);
+    expect(stdout).toMatch(/`freeze "launch" until .* UTC: what this changes waits until then`/);
+  });
+
   it('needs no host, no remote and no operator.yaml when it is offline in a clone', async () => {
     const args = ['plan', '--offline', '--repository', site.clone, '--base', 'origin/main', '--head'];
     const run = (head: string, ...more: string[]) =>

@@ -190,7 +190,30 @@ describe.skipIf(!labAvailable().ok)(
       expect(disorder(hosts, [...NOT_OURS, 'web-2-vdb.qcow2'])).toEqual([]);
     });
 
-    it('10: in all that, every commit got its note and the unmanaged VM no event', async () => {
+    it('10: a suspended host is left alone until it is resumed, and then does what waited', async () => {
+      const { lab, remote, noteOf, applied, look, cli } = site();
+      expect(await cli('suspend', 't03', '--reason', 'new disks', '--for', '1h')).toMatchObject({ code: 0 });
+      const before = await look();
+      const events = await listenTo(lab, lab.host('t03'));
+      declare(remote, 'brief.yaml', [
+        { host: 't03', name: 'stays', address: 4, dataDisks: 1 },
+        { host: 't03', name: 'later', address: 6 },
+      ]);
+      const sha = await remote.push('While somebody works on t03');
+      const { text } = await noteOf(sha, (note) => note.summary.status === 'partial');
+      expect(text).toMatch(
+        /held create of later on t03 \(suspended\): suspended by \S+ until [^\n]*: new disks\n/,
+      );
+      await passEnded(site());
+      expect(await look()).toEqual(before);
+      expect(events.seen).toEqual([]);
+      events.close();
+      expect(await cli('resume', 't03')).toMatchObject({ code: 0 });
+      expect((await applied(sha)).text).toMatch(/\norders:\n.* resumed t03\n/);
+      expect(states(await look())).toMatchObject({ later: 'ready', stays: 'ready' });
+    });
+
+    it('11: in all that, every commit got its note and the unmanaged VM no event', async () => {
       const { remote, operator, look } = site();
       const commits = await remote.commits();
       expect((await remote.log()).match(/^Notes \(kvm-gitops\):$/gm)).toHaveLength(commits.length);

@@ -124,6 +124,22 @@ describe('orders', () => {
     expect(readdirSync(join(dir, 'confirmations'))).toEqual(['0123456789ab']);
   });
 
+  it('tell once of an end that two look at in the same moment', async () => {
+    const { control, reopen, suspend, pass, told } = open();
+    await suspend({ host: 't01' });
+    await control.told((await control.orders()).keys());
+    pass(60);
+    await Promise.all(Array.from({ length: 20 }, () => reopen().orders()));
+    expect(await told()).toEqual(['the suspension of t01 by ann ended: new disks']);
+  });
+
+  it('are not made by looking whether there are any', async () => {
+    const { control, suspend, pass } = open();
+    await suspend({ host: 't01' });
+    pass(60);
+    expect([...(await control.waiting()).values()].map(({ kind }) => kind)).toEqual(['suspend']);
+  });
+
   it('that are damaged are passed over, and what is half written is not seen', async () => {
     const { control, told, dir } = open();
     mkdirSync(join(dir, 'orders'));
