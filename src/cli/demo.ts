@@ -7,6 +7,7 @@ import { createSite, type DemoSite } from '../demo/demo-site.ts';
 import { createLogger } from '../log.ts';
 import type { ProgressEvent } from '../reconcile/progress.ts';
 import { startService } from '../service.ts';
+import { lockState } from '../state/lock.ts';
 import { onBrokenPipe } from './broken-pipe.ts';
 import { colors } from './colors.ts';
 import { liveProgress } from './live-progress.ts';
@@ -43,15 +44,21 @@ async function showAround(hosts: DemoHosts, site: DemoSite, stop: AbortSignal): 
   print(`${hosts.description}\n`);
   const config = loadConfig(site.config);
   const shown = createShow(site);
-  const service = await startService(config, {
-    log: createLogger({ level: config.logLevel }),
-    onProgress: shown,
-  });
+  // The commands that are tried beside it ask this operator, as they would ask any.
+  const lock = await lockState(config.stateDir);
   try {
-    if (!stop.aborted) await once(stop, 'abort');
-    print('\nStopping ...');
+    const service = await startService(config, {
+      log: createLogger({ level: config.logLevel }),
+      onProgress: shown,
+    });
+    try {
+      if (!stop.aborted) await once(stop, 'abort');
+      print('\nStopping ...');
+    } finally {
+      await service.stop();
+    }
   } finally {
-    await service.stop();
+    await lock.release();
   }
 }
 

@@ -43,7 +43,7 @@ export function planNames(
   const obstacles = new Map<string, Obstacle>([
     ...rivalries(wanted, kept),
     ...clashes.map(({ vm, message }) => [vm, clashObstacle(message)] as const),
-    ...pausedEntries(changedVms(wanted, present), desired, pauses),
+    ...(pauses.length === 0 ? [] : pausedEntries(changedVms(wanted, present), desired, pauses)),
   ]);
   const entries = possibleEntries(wanted, obstacles, present);
   const leases = planLeases(entries, { desired, fleet, plan, present, leases: current });
@@ -68,7 +68,6 @@ function pausedEntries(
   { vms }: DesiredState,
   pauses: readonly Pause[],
 ): [string, Obstacle][] {
-  if (pauses.length === 0) return [];
   return [...changed].flatMap((vm): [string, Obstacle][] => {
     const host = vms.get(vm)?.host;
     const pause = host === undefined ? undefined : pauses.find(({ scope }) => coversVm(scope, { host, vm }));

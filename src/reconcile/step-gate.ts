@@ -24,12 +24,14 @@ export function createStepGate(
   { desired, observed, control, clock }: GateContext,
 ): (step: Step) => Promise<boolean> {
   const stopping = (desired.policy.freezes ?? []).filter(({ overrun }) => overrun === 'stop');
-  const find = pauseFinder(steps, repairsIn(stopping.length === 0 ? [] : steps, desired, observed));
+  const repairs = stopping.length === 0 ? undefined : repairsIn(steps, desired, observed);
+  const find = pauseFinder(steps, repairs);
   const begun = new Set<string>();
   const keyOf = (step: Step) => ('vm' in step ? step.uuid : laneOf(step));
   return async (step) => {
     if (find(step, pausesOf(await control.suspensions())) !== undefined) return true;
-    if (!begun.has(keyOf(step)) && find(step, frozenAt(stopping, clock.now())) !== undefined) return true;
+    const isBegun = stopping.length === 0 || begun.has(keyOf(step));
+    if (!isBegun && find(step, frozenAt(stopping, clock.now())) !== undefined) return true;
     begun.add(keyOf(step));
     return false;
   };

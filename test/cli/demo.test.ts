@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { startCli } from './site.ts';
 
@@ -19,6 +19,11 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     expect(text).toMatch(/the note on the commit\n {4}applied/);
     const clone = /^ *cd (\S+)/m.exec(text)?.[1] ?? '';
     expect(existsSync(join(clone, 'manifests', 'web.yaml'))).toBe(true);
+    const beside = startCli(['reconcile'], {
+      TMPDIR,
+      KVM_GITOPS_CONFIG: join(dirname(clone), 'operator.yaml'),
+    });
+    expect((await beside.finished).stdout).toMatch(/^applied[^]*orders:\n.* asked for a pass\n$/);
     demo.child.kill(signal);
     // As npm and tsx do: they pass on what the terminal has sent already.
     demo.child.kill(signal);
