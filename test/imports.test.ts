@@ -15,6 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   names: ['core', 'hosts', 'errors.ts', 'ports.ts'],
   reconcile: ['core', 'errors.ts', 'ports.ts'],
   forge: [],
+  review: ['core', 'forge', 'git', 'reconcile', 'errors.ts', 'ports.ts'],
   http: ['core', 'forge', 'reconcile', 'redact.ts', 'errors.ts'],
   state: ['core', 'errors.ts', 'ports.ts', 'private-file.ts'],
   simulator: ['core', 'libvirt', 'errors.ts'],

@@ -1,8 +1,6 @@
-import { type Assessment, assess } from '../core/assess.ts';
-import type { DesiredState } from '../core/desired.ts';
-import type { Issue } from '../core/issue.ts';
+import { assess } from '../core/assess.ts';
 import { leftAlone } from '../core/left-alone.ts';
-import type { ObservedState } from '../core/observed.ts';
+import type { Judged } from '../core/review/plan-result.ts';
 import { readFolder } from '../git/folder.ts';
 import type { Operator } from '../operator.ts';
 import type { Snapshot } from '../ports.ts';
@@ -16,17 +14,7 @@ export interface Choice {
   readonly build?: Deps['build'] | undefined;
 }
 
-export type Judged =
-  | { readonly ok: false; readonly title: string; readonly issues: readonly Issue[] }
-  | {
-      readonly ok: true;
-      readonly title: string;
-      readonly desired: DesiredState;
-      readonly observed: ObservedState;
-      readonly assessment: Assessment;
-    };
-
-/** The same, with the files that were read. */
+/** What came of it, with the files that were read. */
 export type JudgedFiles =
   | Extract<Judged, { ok: false }>
   | (Extract<Judged, { ok: true }> & { readonly snapshot: Snapshot });

@@ -1,6 +1,7 @@
 import { formatIssue } from '../core/issue.ts';
 import { type HostLoss, hostLosses } from '../core/n-plus-one.ts';
-import { assessNow, type Judged } from './assess-now.ts';
+import type { Judged } from '../core/review/plan-result.ts';
+import { assessNow } from './assess-now.ts';
 import { capacityText } from './capacity-text.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';

@@ -1,7 +1,8 @@
 import { type NameStatus, nameStatuses } from '../core/name-status.ts';
 import type { KnownNames } from '../core/observed-names.ts';
+import type { Judged } from '../core/review/plan-result.ts';
 import { OperatorError } from '../errors.ts';
-import { assessNow, type Judged } from './assess-now.ts';
+import { assessNow } from './assess-now.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';

@@ -1,6 +1,6 @@
+import { type MergedPlan, notKnown, type PlanResult } from '../core/review/plan-result.ts';
 import { type Step, stepId, subjectOf } from '../core/step.ts';
 import { impactOf } from '../core/step-impact.ts';
-import { type MergedPlan, notKnown, type PlanResult } from './plan-result.ts';
 
 /** A plan for programs. */
 export function planJson({ issues, planned, merge }: PlanResult): unknown {

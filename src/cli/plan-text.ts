@@ -1,5 +1,6 @@
 import type { Colors } from 'picocolors/types.js';
 import type { ObservedState } from '../core/observed.ts';
+import { countKinds } from '../core/review/count-kinds.ts';
 import type { PendingRestart } from '../core/size.ts';
 import { type Held, type Plan, type Step, type StepKind, subjectOf } from '../core/step.ts';
 import { STEP_WORDS } from '../core/step-words.ts';
@@ -42,13 +43,6 @@ export function planText({ plan, observed, pendingRestart }: ShownPlan, colors: 
     summary(plan, unknown.length > 0),
   ];
   return sections.join('\n\n');
-}
-
-/** `6 to create`, `6 to start` */
-export function countKinds(steps: readonly Step[]): string[] {
-  const counts = new Map<StepKind, number>();
-  for (const { kind } of steps) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  return [...counts].map(([kind, count]) => `${count} to ${kind}`);
 }
 
 /** `6 to create, 6 to start` or `nothing to do` */

@@ -1,19 +1,19 @@
 import { type Config, environment, loadConfig } from '../config.ts';
 import { buildDesired } from '../core/build-desired.ts';
 import { formatIssue } from '../core/issue.ts';
+import { planMarkdown } from '../core/review/plan-markdown.ts';
+import { exitCodeOf, notKnown, type PlanResult, planResult } from '../core/review/plan-result.ts';
 import { type Merge, type MergeNames, mergeOfRepository } from '../git/merge.ts';
 import { createLogger } from '../log.ts';
 import { openMirror } from '../operator.ts';
 import type { Snapshot } from '../ports.ts';
+import { planMerge } from '../review/plan-merge.ts';
 import { assessNow } from './assess-now.ts';
 import { colors } from './colors.ts';
 import { print, printJson } from './options.ts';
 import { configIfAny, contextOf, scopeOf } from './own-config.ts';
 import { planJson } from './plan-json.ts';
-import { planMarkdown } from './plan-markdown.ts';
-import { planMerge } from './plan-merge.ts';
 import { linkBaseOf, maxBytesOf, mergeNames, type PlanOptions } from './plan-options.ts';
-import { exitCodeOf, notKnown, type PlanResult, planResult } from './plan-result.ts';
 import { planText } from './plan-text.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 

@@ -1,12 +1,12 @@
-import type { HostCapacity } from '../core/capacity.ts';
-import { formatBytes, formatMiB } from '../core/capacity-check.ts';
-import type { Issue } from '../core/issue.ts';
-import type { ObservedState } from '../core/observed.ts';
-import { type Held, type Step, stepId, subjectOf } from '../core/step.ts';
-import { impactOf } from '../core/step-impact.ts';
+import type { HostCapacity } from '../capacity.ts';
+import { formatBytes, formatMiB } from '../capacity-check.ts';
+import type { Issue } from '../issue.ts';
+import type { ObservedState } from '../observed.ts';
+import { type Held, type Step, stepId, subjectOf } from '../step.ts';
+import { impactOf } from '../step-impact.ts';
+import { countKinds } from './count-kinds.ts';
 import { code, codeLink, folded, htmlCode, table, urlPath } from './markdown.ts';
 import { type MergedPlan, notKnown, type Planned, type PlanResult } from './plan-result.ts';
-import { countKinds } from './plan-text.ts';
 
 export interface MarkdownOptions {
   /** Where the files of the branch are shown. `{file}` and `{line}` are filled in; else `/FILE#LLINE` is put after it. */

@@ -1,10 +1,14 @@
-import { type Assessment, refusals } from '../core/assess.ts';
-import type { DesiredState } from '../core/desired.ts';
-import type { Issue } from '../core/issue.ts';
-import type { ObservedState } from '../core/observed.ts';
-import type { Revision } from '../core/report.ts';
-import type { VmChanges } from '../core/review-notes.ts';
-import type { Judged } from './assess-now.ts';
+import { type Assessment, refusals } from '../assess.ts';
+import type { DesiredState } from '../desired.ts';
+import type { Issue } from '../issue.ts';
+import type { ObservedState } from '../observed.ts';
+import type { Revision } from '../report.ts';
+import type { VmChanges } from '../review-notes.ts';
+
+/** Manifests as they were judged with what the hosts show. */
+export type Judged =
+  | { readonly ok: false; readonly title: string; readonly issues: readonly Issue[] }
+  | ({ readonly ok: true; readonly title: string } & Planned);
 
 /** What `plan` shows, whatever the form. */
 export interface PlanResult {

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { code, htmlCode, urlPath } from '../../src/cli/markdown.ts';
-import { planMarkdown } from '../../src/cli/plan-markdown.ts';
-import { type MergedPlan, type PlanResult, planResult } from '../../src/cli/plan-result.ts';
-import { assess } from '../../src/core/assess.ts';
-import type { Issue } from '../../src/core/issue.ts';
-import type { Held, Step } from '../../src/core/step.ts';
+import { assess } from '../../../src/core/assess.ts';
+import type { Issue } from '../../../src/core/issue.ts';
+import { code, htmlCode, urlPath } from '../../../src/core/review/markdown.ts';
+import { planMarkdown } from '../../../src/core/review/plan-markdown.ts';
+import { type MergedPlan, type PlanResult, planResult } from '../../../src/core/review/plan-result.ts';
+import type { Held, Step } from '../../../src/core/step.ts';
 import {
   COMMIT,
   desiredState,
@@ -17,7 +17,7 @@ import {
   removeStep,
   revision,
   unknownHost,
-} from '../builders.ts';
+} from '../../builders.ts';
 
 const OPTIONS = { folder: '', maxBytes: 60_000 };
 const LINKED = { ...OPTIONS, linkBase: 'https://git.example.com/vms/blob/feature' };

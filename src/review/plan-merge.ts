@@ -2,13 +2,13 @@ import { assess } from '../core/assess.ts';
 import type { BuildResult } from '../core/build-desired.ts';
 import type { DesiredState } from '../core/desired.ts';
 import { openFreezes } from '../core/left-alone.ts';
+import { type PlanResult, planResult } from '../core/review/plan-result.ts';
 import { reviewNotes, vmChanges } from '../core/review-notes.ts';
 import { stepId } from '../core/step.ts';
 import type { Merge, MergeNames } from '../git/merge.ts';
 import type { Snapshot } from '../ports.ts';
 import type { Deps } from '../reconcile/reconcile.ts';
 import { questionFor } from '../reconcile/reconcile.ts';
-import { type PlanResult, planResult } from './plan-result.ts';
 
 export interface MergePlanning {
   readonly names: MergeNames;
