@@ -53,8 +53,9 @@ function planLive(
       options.repository === undefined
         ? await operator.mirror.merge(names, signal)
         : await mergeHere(options.repository, names, config, signal);
-    const { deps } = operator;
-    return { result: await planMerge({ names, merge, build: deps.build, live: deps }, signal), folder };
+    const { build, hosts, clock } = operator.deps;
+    const live = { observe: hosts.observe.bind(hosts), clock };
+    return { result: await planMerge({ names, merge, build, live }, signal), folder };
   });
 }
 

@@ -1,5 +1,6 @@
 import { countSteps } from './note.ts';
 import type { Report } from './report.ts';
+import { firstIssue, stateLine } from './state-line.ts';
 
 /** How a commit stands, as a forge shows it beside the commit. `superseded`: nobody will apply it any more. */
 export interface CommitState {
@@ -8,21 +9,22 @@ export interface CommitState {
   readonly description: string;
 }
 
-const MAX_LENGTH = 140;
-
 /** What a report says of its commit. What waits and has not failed is pending: the operator goes on by itself. */
 export function commitState(report: Report): CommitState {
   switch (report.status) {
     case 'applied':
-      return { state: 'success', description: line(['applied', countSteps(report.steps)]) };
+      return { state: 'success', description: stateLine(['applied', countSteps(report.steps)]) };
     case 'partial':
       return partialState(report);
     case 'refused':
-      return { state: 'failure', description: line(['refused', mistakes(report), firstMistake(report)]) };
+      return { state: 'failure', description: stateLine(['refused', ...firstIssue(report.issues)]) };
     case 'superseded':
-      return { state: 'superseded', description: line(['superseded by', report.supersededBy?.slice(0, 12)]) };
+      return {
+        state: 'superseded',
+        description: stateLine(['superseded by', report.supersededBy?.slice(0, 12)]),
+      };
     case 'failed':
-      return { state: 'failure', description: line(['failed', report.error?.message]) };
+      return { state: 'failure', description: stateLine(['failed', report.error?.message]) };
   }
 }
 
@@ -39,27 +41,12 @@ function partialState({ steps, held, unknownHosts, confirmation }: Report): Comm
     unknownHosts.length > 0 ? `${unknownHosts.map(({ host }) => host).join(' and ')} unknown` : '',
     confirmation === undefined ? '' : `kvm-gitops confirm ${confirmation}`,
   ];
-  return { state: failed.length > 0 ? 'failure' : 'pending', description: line(['partial', list(parts)]) };
-}
-
-function mistakes({ issues }: Report): string {
-  return issues.length === 1 ? '' : `${issues.length} mistakes, the first`;
-}
-
-function firstMistake({ issues: [first] }: Report): string {
-  if (first === undefined) return '';
-  return `${first.file}${first.line === undefined ? '' : `:${first.line}`}: ${first.message}`;
+  return {
+    state: failed.length > 0 ? 'failure' : 'pending',
+    description: stateLine(['partial', list(parts)]),
+  };
 }
 
 function list(parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join('; ');
-}
-
-/** Control characters would let a manifest's text go on in a line of its own. */
-function line(parts: readonly (string | undefined)[]): string {
-  const text = parts
-    .filter((part) => part !== undefined && part !== '')
-    .join(': ')
-    .replace(/\p{Cc}+/gu, ' ');
-  return text.length <= MAX_LENGTH ? text : `${text.slice(0, MAX_LENGTH - 1)}…`;
 }

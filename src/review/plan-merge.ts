@@ -6,8 +6,7 @@ import { type PlanResult, planResult } from '../core/review/plan-result.ts';
 import { reviewNotes, vmChanges } from '../core/review-notes.ts';
 import { stepId } from '../core/step.ts';
 import type { Merge, MergeNames } from '../git/merge.ts';
-import type { Snapshot } from '../ports.ts';
-import type { Deps } from '../reconcile/reconcile.ts';
+import type { Clock, Hosts, Snapshot } from '../ports.ts';
 import { questionFor } from '../reconcile/reconcile.ts';
 
 export interface MergePlanning {
@@ -15,7 +14,15 @@ export interface MergePlanning {
   readonly merge: Merge;
   readonly build: (snapshot: Snapshot) => BuildResult;
   /** Absent: no host is asked. */
-  readonly live?: Pick<Deps, 'hosts' | 'clock'>;
+  readonly live?: Live;
+  /** The commit that the hosts are held to, for its policy where that of the base cannot be read. */
+  readonly inForce?: Snapshot | undefined;
+}
+
+/** The hosts, and the time. */
+export interface Live {
+  readonly observe: Hosts['observe'];
+  readonly clock: Clock;
 }
 
 /**
@@ -23,7 +30,7 @@ export interface MergePlanning {
  * rules by which it is judged.
  */
 export async function planMerge(planning: MergePlanning, signal: AbortSignal): Promise<PlanResult> {
-  const { names, merge, build, live } = planning;
+  const { names, merge, build, live, inForce } = planning;
   const title = `merge of ${names.head} into ${names.base}`;
   const named = {
     base: { name: names.base, revision: merge.base.revision },
@@ -39,17 +46,22 @@ export async function planMerge(planning: MergePlanning, signal: AbortSignal): P
   }
   const built = build(merge.merged);
   if (!built.ok) return { title, issues: built.issues, merge: nothing };
-  const before = buildBase(build, merge.base);
+  const base = buildBase(build, merge.base);
+  const before = base ?? (inForce && buildBase(build, inForce));
   const desired = { ...built.desired, policy: before?.policy ?? built.desired.policy };
-  const notes =
-    before === undefined
-      ? [`${names.base} itself is not valid: the policy is that of the merge`]
-      : reviewNotes(before, built.desired);
+  const notes = [
+    ...(base === undefined
+      ? [
+          `${names.base} itself is not valid: the policy is that of ${before ? 'the commit in force' : 'the merge'}`,
+        ]
+      : []),
+    ...(before === undefined ? [] : reviewNotes(before, built.desired)),
+  ];
   if (live === undefined) {
     const offline = { ...vmChanges(before, desired), vms: desired.vms.size };
     return { title, issues: [], merge: { ...nothing, notes, offline } };
   }
-  const observed = await live.hosts.observe(questionFor(desired), signal);
+  const observed = await live.observe(questionFor(desired), signal);
   const now = live.clock.now();
   const assessment = assess(desired, observed, { now, commit: merge.head.sha });
   const alone = before && assess(before, observed, { now, commit: merge.base.revision.sha });

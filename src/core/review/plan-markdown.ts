@@ -2,9 +2,10 @@ import type { HostCapacity } from '../capacity.ts';
 import { formatBytes, formatMiB } from '../capacity-check.ts';
 import type { Issue } from '../issue.ts';
 import type { ObservedState } from '../observed.ts';
-import { type Held, type Step, stepId, subjectOf } from '../step.ts';
+import { type Held, type Step, subjectOf } from '../step.ts';
 import { impactOf } from '../step-impact.ts';
 import { countKinds } from './count-kinds.ts';
+import { headline, splitSteps } from './headline.ts';
 import { code, codeLink, folded, htmlCode, table, urlPath } from './markdown.ts';
 import { type MergedPlan, notKnown, type Planned, type PlanResult } from './plan-result.ts';
 
@@ -14,9 +15,10 @@ export interface MarkdownOptions {
   /** Folder of the manifests in the repository, for those links. */
   readonly folder: string;
   readonly maxBytes: number;
+  /** Line by which the comment is found again that a plan was written into. */
+  readonly marker?: string | undefined;
 }
 
-/** By this the comment is found again that a plan was written into. */
 const MARKER = '<!-- kvm-gitops plan -->';
 /** More steps than this are folded. */
 const SHOWN_STEPS = 30;
@@ -30,7 +32,7 @@ export function planMarkdown(result: PlanResult, options: MarkdownOptions): stri
     const text = render(result, { ...options, rows });
     if (fits(text)) return text;
   }
-  return join([MARKER, heading(result), 'The plan is too long to be shown here.']);
+  return join([options.marker ?? MARKER, heading(result), 'The plan is too long to be shown here.']);
 }
 
 interface Rendering extends MarkdownOptions {
@@ -40,7 +42,7 @@ interface Rendering extends MarkdownOptions {
 function render(result: PlanResult, rendering: Rendering): string {
   const { planned, merge, issues } = result;
   return join([
-    MARKER,
+    rendering.marker ?? MARKER,
     heading(result),
     merge && mergeLine(merge),
     problems(issues, rendering),
@@ -55,16 +57,8 @@ function join(parts: readonly (string | undefined)[]): string {
   return `${parts.filter((part) => part !== undefined && part !== '').join('\n\n')}\n`;
 }
 
-function heading({ issues, planned, merge }: PlanResult): string {
-  if (issues.length > 0) {
-    const count = issues.length === 1 ? 'one problem' : `${issues.length} problems`;
-    return `### kvm-gitops: this would be refused, ${count}`;
-  }
-  if (planned === undefined) return `### kvm-gitops: valid, ${merge?.offline?.vms ?? 0} VMs`;
-  const { held } = planned.assessment.plan;
-  const parts = countKinds(split(planned, merge).own);
-  if (held.length > 0) parts.push(`${held.length} held`);
-  return `### kvm-gitops: ${parts.length === 0 ? 'nothing to do' : parts.join(', ')}`;
+function heading(result: PlanResult): string {
+  return `### kvm-gitops: ${headline(result)}`;
 }
 
 function mergeLine({ base, head }: MergedPlan): string {
@@ -112,13 +106,9 @@ function some(names: readonly string[]): string {
   return names.slice(0, 20).map(code).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
-function plannedText(
-  { desired, observed, assessment }: Planned,
-  merge: MergedPlan | undefined,
-  rendering: Rendering,
-) {
+function plannedText({ observed, assessment }: Planned, merge: MergedPlan | undefined, rendering: Rendering) {
   const { plan, warnings, pendingRestart, capacity, shortages } = assessment;
-  const { own, pending } = split({ desired, observed, assessment }, merge);
+  const { own, pending } = splitSteps(plan, merge);
   const shortOf = new Set(shortages.map(({ host }) => host));
   const touched = new Set([...own.map(({ host }) => host), ...shortOf]);
   const { rows } = rendering;
@@ -150,12 +140,6 @@ function plannedText(
         ),
     list('Unknown hosts, whose VMs are left alone', unknownLines(observed), rows),
   ]).trimEnd();
-}
-
-/** Steps of this change, and those that the base alone asks for. */
-function split({ assessment: { plan } }: Planned, merge: MergedPlan | undefined) {
-  const isPending = (step: Step) => merge?.pending.has(`${stepId(step)} ${step.reason}`) === true;
-  return { own: plan.steps.filter((step) => !isPending(step)), pending: plan.steps.filter(isPending) };
 }
 
 function titled(title: string, content: string): string {
