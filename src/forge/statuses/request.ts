@@ -1,3 +1,4 @@
+import { headersFor, inPath } from '../request.ts';
 import type { StatusForge, StatusTarget } from './target.ts';
 
 /** What is shown beside a commit. */
@@ -72,17 +73,6 @@ const bitbucket: Draft = ({ api, repository, context, url }, sha, { state, descr
 
 const DRAFTS: Readonly<Record<StatusForge, Draft>> = { github, gitlab, gitea, bitbucket };
 
-const PROOFS: Readonly<Record<StatusForge, (token: string) => Readonly<Record<string, string>>>> = {
-  github: (token) => ({
-    authorization: `Bearer ${token}`,
-    accept: 'application/vnd.github+json',
-    'x-github-api-version': '2022-11-28',
-  }),
-  gitea: (token) => ({ authorization: `token ${token}`, accept: 'application/json' }),
-  gitlab: (token) => ({ 'private-token': token, accept: 'application/json' }),
-  bitbucket: (token) => ({ authorization: `Bearer ${token}`, accept: 'application/json' }),
-};
-
 /** How a forge is told of the state of a commit. The token is in a header, and nowhere else. */
 export function statusRequest(
   target: StatusTarget,
@@ -90,16 +80,5 @@ export function statusRequest(
   commit: { readonly sha: string; readonly shown: ShownState },
 ): StatusRequest {
   const draft = DRAFTS[target.forge](target, commit.sha, commit.shown);
-  return {
-    ...draft,
-    headers: {
-      ...PROOFS[target.forge](token),
-      'content-type': 'application/json',
-      'user-agent': 'kvm-gitops',
-    },
-  };
-}
-
-function inPath(repository: string): string {
-  return repository.split('/').map(encodeURIComponent).join('/');
+  return { ...draft, headers: headersFor(target.forge, token) };
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judgeAnswer, type Verdict } from './answer.ts';
+import { judgeAnswer, reasonOf, type Verdict } from '../answer.ts';
 import { type ShownState, statusRequest } from './request.ts';
 import type { StatusTarget } from './target.ts';
 
@@ -191,12 +191,4 @@ class Sender implements StatusSender {
 
 function textOf({ state, description }: ShownState): string {
   return `${state} ${description}`;
-}
-
-/** `fetch` hides what went wrong in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'no answer';
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  const { cause } = error;
-  return cause instanceof Error ? cause.message : error.message;
 }

@@ -1,9 +1,9 @@
 /**
  * What is to be done after an answer of a forge.
- *   done    it shows the state
+ *   done    it did what was asked
  *   again   it is busy, broken or has had enough for now; `afterMs`: it says when
  *   denied  the token is not one that may: a person has to look
- *   absent  it does not know the commit: it has just been pushed, or it is of another repository
+ *   absent  it does not know what was named: that is new, or of another repository, or gone
  */
 export type Verdict =
   | { readonly kind: 'done' }
@@ -45,4 +45,12 @@ function waitOf(headers: Headers, now: Date): number | undefined {
         : (Date.parse(after) - now.getTime()) / 1000;
   if (Number.isNaN(seconds)) return undefined;
   return Math.min(MAX_WAIT_MS, Math.max(0, seconds * 1000));
+}
+
+/** Why there was no answer: `fetch` hides what went wrong in the cause. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'no answer';
+  if (error.name === 'TimeoutError') return 'no answer in time';
+  const { cause } = error;
+  return cause instanceof Error ? cause.message : error.message;
 }
