@@ -211,6 +211,7 @@ sub(
   'connect to everything that operator.yaml names and say what works',
   'kvm-gitops config check',
 )
+  .option('--notify', 'send a test message to every receiver of notifications')
   .addOption(json)
   .action(
     exiting(async (_: unknown, self: Command) =>

@@ -92,6 +92,8 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
     webhook: written.webhook,
     /** Undefined: no forge is told how commits stand. */
     commitStatus: written.commitStatus,
+    /** Who is told of what breaks, waits or is well again. */
+    notifications: written.notifications,
     logLevel: written.log.level,
   };
 }

@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import { environment } from './config.ts';
 import type { BuildContext } from './core/build-desired.ts';
 import { createStatusSender, type StatusSender } from './forge/statuses/sender.ts';
+import { manifestCommits } from './git/manifest-commits.ts';
 import { createMirror, type Mirror } from './git/mirror.ts';
 import { createNotes, type NotesWriter } from './git/notes.ts';
 import { createGuests } from './guests/guests.ts';
@@ -21,6 +22,9 @@ import { createNames } from './names/names.ts';
 import type { NamesSettings } from './names/settings.ts';
 import { sshMachine } from './names/ssh-machine.ts';
 import { withNames } from './names/with-names.ts';
+import { createChangedBy } from './notify/changed-by.ts';
+import { createNotifier, type Notifier } from './notify/notifier.ts';
+import { createReceiver } from './notify/receivers.ts';
 import type { Clock, Hosts, ImageStore, Notes } from './ports.ts';
 import { createAskedGuests } from './reconcile/asked-guests.ts';
 import { createBuilder } from './reconcile/builder.ts';
@@ -29,9 +33,11 @@ import type { Deps } from './reconcile/reconcile.ts';
 import { createRestartLimiter } from './reconcile/restart-limiter.ts';
 import { createRetryPacer } from './reconcile/retry-pacer.ts';
 import { tellCommits } from './reconcile/tell-commits.ts';
+import { vmsAt } from './reconcile/vms-at.ts';
 import { type ConfirmationStore, openConfirmations } from './state/confirmations.ts';
 import { type ControlStore, openControl } from './state/control.ts';
 import { type OpenJournal, openJournal } from './state/journal.ts';
+import { openNotifications } from './state/notifications.ts';
 
 const OBSERVE_TIMEOUT_MS = 30_000;
 /** libvirt itself waits five seconds for the guest before it answers; one that boots does not hear the first request. */
@@ -55,6 +61,8 @@ export interface Operator {
   readonly notes: NotesWriter | undefined;
   /** Undefined where operator.yaml names no forge for it. */
   readonly statuses: StatusSender | undefined;
+  /** Undefined where operator.yaml names nobody to be told. */
+  readonly notifier: Notifier | undefined;
   close(): Promise<void>;
 }
 
@@ -79,6 +87,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
   const notes = config.git.notes ? createNotes({ mirror, ref: config.git.notesRef, log }) : undefined;
   const statuses = options.readOnly ? undefined : openStatuses(config, log);
   const tell = statuses && tellCommits((sha, state) => statuses.put(sha, state));
+  const notifier = options.readOnly ? undefined : await openNotifier(config, mirror, log);
   const links = createLinks(config, options);
   const files = await openImageFiles(config.stateDir, COPY_TIMEOUT_MS);
   const hosts = await openHosts(config, { links, files }, options);
@@ -99,6 +108,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     concurrency: config.concurrency,
     onProgress: (event) => {
       tell?.(event);
+      notifier?.onProgress(event);
       options.onProgress?.(event);
     },
   };
@@ -112,11 +122,13 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     control,
     notes,
     statuses,
+    notifier,
     async close() {
       for (const link of links.values()) link.close();
       dnsmasq?.machine.close();
       await notes?.stop();
       await statuses?.stop();
+      await notifier?.stop();
       await journal.close();
     },
   };
@@ -141,6 +153,22 @@ function openStatuses({ commitStatus }: Config, log: Logger): StatusSender | und
   return createStatusSender({ target, token: () => token.reveal(), log });
 }
 
+async function openNotifier(config: Config, mirror: Mirror, log: Logger): Promise<Notifier | undefined> {
+  if (config.notifications.length === 0) return undefined;
+  const build = createBuilder(buildContext(config), new Map());
+  return createNotifier({
+    receivers: config.notifications.map(createReceiver),
+    store: openNotifications(config.stateDir),
+    changedBy: createChangedBy({
+      commits: (from, limit, signal) =>
+        manifestCommits(mirror, { folder: config.git.path, from, limit }, signal),
+      vmsAt: (sha, signal) => vmsAt(build, () => mirror.read(sha, signal)),
+    }),
+    now: () => clock.now(),
+    log,
+  });
+}
+
 function openDnsmasq({ dnsmasq }: Config): Operator['dnsmasq'] {
   if (dnsmasq === undefined) return undefined;
   const { target, settings } = dnsmasq;
@@ -149,9 +177,12 @@ function openDnsmasq({ dnsmasq }: Config): Operator['dnsmasq'] {
 
 const NO_NOTES: Notes = { put: () => {} };
 
-/** Returns when notes and commit statuses are where they belong, or the signal aborts. */
-export async function writeResults({ notes, statuses }: Operator, signal: AbortSignal): Promise<void> {
-  await Promise.all([notes?.flush(signal), statuses?.flush(signal)]);
+/** Returns when notes, commit statuses and notifications are where they belong, or the signal aborts. */
+export async function writeResults(
+  { notes, statuses, notifier }: Operator,
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all([notes?.flush(signal), statuses?.flush(signal), notifier?.flush(signal)]);
 }
 
 /** What a manifest may name. */

@@ -8,6 +8,7 @@ import { errorMessage, OperatorError } from './errors.ts';
 import { type FileWatch, watchFiles } from './file-watch.ts';
 import { watchRemote } from './git/watch.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
+import { registerReceivers } from './http/receivers.ts';
 import { buildServer, type Readiness } from './http/server.ts';
 import { type StatusView, statusView } from './http/status-view.ts';
 import type { WebhookSettings } from './http/webhook.ts';
@@ -59,6 +60,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     onHostEvent: () => controller.ask('host event'),
     onProgress: (event) => progress.forEach((tell) => tell(event)),
   });
+  registerReceivers(registry, () => operator.notifier?.receivers() ?? []);
   const controller = controllerOf(config, { operator, watch, metrics, log });
   const startedAt = new Date();
   const status = async () => {
@@ -219,5 +221,6 @@ function viewStatus(
     hosts: observed,
     work,
     suspensions,
+    receivers: operator.notifier?.receivers(),
   });
 }

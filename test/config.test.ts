@@ -82,6 +82,7 @@ describe('loadConfig', () => {
       shutdownTimeoutMs: 120_000,
       force: 'never',
       http: { listen: { host: '127.0.0.1', port: 8080 } },
+      notifications: [],
       logLevel: 'info',
     });
   });

@@ -32,10 +32,13 @@ describe('deploy/operator.example.yaml', () => {
   it('is a valid config with everything in it that is commented out', () => {
     const dir = mkdtempSync(join(tmpdir(), 'kg-docs-'));
     try {
-      for (const name of ['git_token', 'webhook_secret', 'status_token'])
+      for (const name of ['git_token', 'webhook_secret', 'status_token', 'hook_secret', 'smtp_password'])
         writeFileSync(join(dir, name), 'x', { mode: 0o600 });
+      writeFileSync(join(dir, 'chat_url'), 'https://hooks.example.com/x', { mode: 0o600 });
       writeFileSync(join(dir, 'admin_token'), 'x'.repeat(64), { mode: 0o600 });
-      const all = example.replace(/^( *)# (?=( *)[a-zA-Z]+:)/gm, '$1').replaceAll('/etc/kvm-gitops/', '');
+      const all = example
+        .replace(/^( *)# (?=( *)(?:- )?[a-zA-Z]+:)/gm, '$1')
+        .replaceAll('/etc/kvm-gitops/', '');
       writeFileSync(join(dir, 'operator.yaml'), all);
       const config = loadConfig(join(dir, 'operator.yaml'), { HOME: '/root', SSH_AUTH_SOCK: '/run/agent' });
       expect(config.webhook?.secret.reveal()).toBe('x');
@@ -78,12 +81,18 @@ function rowsUnder(schema: JsonSchema, prefix: string): readonly string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     if (typeof property === 'boolean') return [];
     const key = `${prefix}${name}`;
-    const inside =
-      typeof property.additionalProperties === 'object' ? property.additionalProperties : property;
+    const [inside, below] = insideOf(property);
     const isGroup = inside.properties !== undefined;
     const row = `| \`${key}\` | ${isGroup ? '' : defaultOf(property, schema.required?.includes(name))} | ${property.description} |`;
-    return [oneSpaced(row), ...rowsUnder(inside, inside === property ? `${key}.` : `${key}.NAME.`)];
+    return [oneSpaced(row), ...rowsUnder(inside, `${key}${below}.`)];
   });
+}
+
+/** What the keys below one are in, and how they are told from it: those of a mapping by any name, those of a list. */
+function insideOf(property: JsonSchema): readonly [JsonSchema, string] {
+  const { additionalProperties, items } = property;
+  if (typeof additionalProperties === 'object') return [additionalProperties, '.NAME'];
+  return typeof items === 'object' && !Array.isArray(items) ? [items, '[]'] : [property, ''];
 }
 
 function defaultOf(property: JsonSchema, required: boolean | undefined): string {

@@ -16,6 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   reconcile: ['core', 'errors.ts', 'ports.ts'],
   forge: [],
   review: ['core', 'forge', 'git', 'reconcile', 'errors.ts', 'ports.ts'],
+  notify: ['core', 'forge', 'reconcile', 'state', 'errors.ts', 'redact.ts'],
   http: ['core', 'forge', 'reconcile', 'redact.ts', 'errors.ts'],
   state: ['core', 'errors.ts', 'ports.ts', 'private-file.ts'],
   simulator: ['core', 'libvirt', 'errors.ts'],

@@ -8,22 +8,21 @@ import { endpointOf } from '../hosts/ssh-target.ts';
 import { createLogger } from '../log.ts';
 import { checkNames } from '../names/check-names.ts';
 import { createOperator, type Operator } from '../operator.ts';
+import { type Check, checkReceivers } from './check-receivers.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals } from './session.ts';
 
-/** One thing that was tried. */
-interface Check {
-  readonly what: string;
-  readonly ok: boolean;
-  readonly detail: string;
+interface CheckOptions extends GlobalOptions {
+  /** Receivers of notifications are sent a test. */
+  readonly notify?: boolean;
 }
 
 /**
  * Connects to everything that operator.yaml names and says what works. Exit code 1: something does not. It works in a
  * scratch folder: the state folder is the operator's, and whoever checks may be another user.
  */
-export async function configCheck(options: GlobalOptions): Promise<number> {
+export async function configCheck(options: CheckOptions): Promise<number> {
   const config = loadConfig(options.config);
   const signal = abortOnSignals();
   const scratch = await mkdtemp(join(tmpdir(), 'kvm-gitops-check-'));
@@ -36,7 +35,7 @@ export async function configCheck(options: GlobalOptions): Promise<number> {
     const checks = await Promise.all([checkState(config), checkGit(config, operator, signal), ...hosts]);
     if (operator.dnsmasq !== undefined)
       checks.push(...(await checkNames(operator.dnsmasq.machine, operator.dnsmasq.settings)));
-    checks.push(checkWebhook(config));
+    checks.push(checkWebhook(config), ...(await checkReceivers(config, options.notify === true)));
     if (options.json) printJson(checks);
     else for (const check of checks) print(line(check));
     return checks.every(({ ok }) => ok) ? 0 : 1;

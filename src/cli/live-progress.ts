@@ -38,6 +38,7 @@ export function liveProgress(
       case 'observing':
       case 'planned':
       case 'recorded':
+      case 'broken':
         return;
     }
     clear();

@@ -16,6 +16,7 @@ import { OperatorError } from '../errors.ts';
 import { manifestCommits } from '../git/manifest-commits.ts';
 import { readNotes } from '../git/notes-read.ts';
 import type { Operator } from '../operator.ts';
+import { vmsAt } from '../reconcile/vms-at.ts';
 
 /** One commit in the life of a VM. */
 export interface VmEntry {
@@ -72,30 +73,15 @@ async function changesOf(
 ): Promise<ReadonlyMap<string, VmChange>> {
   const changes = new Map<string, VmChange>();
   let before: DesiredVm | undefined;
-  for (const { sha } of (await manifestCommits(mirror, config.git.path, signal)).toReversed()) {
-    const after = await vmAt(deps, mirror, { sha, vm }, signal);
-    if (after === 'not valid') continue;
+  for (const { sha } of (await manifestCommits(mirror, { folder: config.git.path }, signal)).toReversed()) {
+    const vms = await vmsAt(deps.build, () => mirror.read(sha, signal));
+    if (vms === undefined) continue;
+    const after = vms.get(vm);
     const change = vmChange(before, after);
     if (change !== undefined) changes.set(sha, change);
     before = after;
   }
   return changes;
-}
-
-async function vmAt(
-  deps: Operator['deps'],
-  mirror: Operator['mirror'],
-  { sha, vm }: { readonly sha: string; readonly vm: string },
-  signal: AbortSignal,
-): Promise<DesiredVm | undefined | 'not valid'> {
-  try {
-    const built = deps.build(await mirror.read(sha, signal));
-    return built.ok ? built.desired.vms.get(vm) : 'not valid';
-  } catch (error) {
-    // Too large, or no text: refused at its time.
-    if (error instanceof OperatorError && /^E_GIT_(LIMIT|CONTENT)$/.test(error.code)) return 'not valid';
-    throw error;
-  }
 }
 
 async function recordsOf({ journal }: Operator, vm: string): Promise<ReadonlyMap<string, VmRecord>> {

@@ -43,6 +43,7 @@ async function reconcileHere(options: GlobalOptions, lock: StateLock): Promise<n
         await writeResults(operator, AbortSignal.timeout(WRITE_TIMEOUT_MS));
         warnOfUnwrittenNotes(operator);
         warnOfUntoldStatuses(operator);
+        warnOfUntoldReceivers(operator);
         return code;
       },
       { onProgress: liveProgress(process.stderr, colorsFor(process.stderr)) },
@@ -71,4 +72,12 @@ function warnOfUntoldStatuses({ statuses }: Operator): void {
   if (statuses === undefined || statuses.pending === 0) return;
   const why = statuses.problem ?? 'out of time';
   process.stderr.write(`kvm-gitops: the forge was not told how ${statuses.pending} commits stand: ${why}\n`);
+}
+
+function warnOfUntoldReceivers({ notifier }: Operator): void {
+  for (const { name, pending, problem = 'out of time' } of notifier?.receivers() ?? [])
+    if (pending > 0)
+      process.stderr.write(
+        `kvm-gitops: ${name} was not notified of ${pending} things: ${problem}\nIt hears of them with the next pass\n`,
+      );
 }

@@ -1,4 +1,5 @@
 import { type Config, loadConfig } from '../config.ts';
+import { Secret } from '../core/secret.ts';
 import { errorMessage } from '../errors.ts';
 import { watchFiles } from '../file-watch.ts';
 import { createLogger, type Logger } from '../log.ts';
@@ -80,14 +81,12 @@ async function restart(config: Config, old: Running): Promise<Running & { readon
 }
 
 /** Maps print as `{}` in JSON, and a secret never prints. */
-function comparable(config: Config): unknown {
-  const { webhook, http } = config;
-  return {
-    ...config,
-    hosts: [...config.hosts],
-    webhook: webhook && { ...webhook, secret: webhook.secret.reveal() },
-    http: { ...http, adminToken: http.adminToken?.reveal() },
-  };
+function comparable(value: unknown): unknown {
+  if (value instanceof Secret) return value.reveal();
+  if (value instanceof Map) return comparable([...value]);
+  if (Array.isArray(value)) return value.map(comparable);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, comparable(inner)]));
 }
 
 type Message = 'stop' | 'pass' | 'config';

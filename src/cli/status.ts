@@ -77,6 +77,8 @@ function printStatus(view: StatusView): void {
     `${colors.bold('state')}     ${view.running ? 'a pass is running' : `idle, next check ${view.nextPassAt ?? 'soon'}`}`,
   );
   if (notesPending > 0) print(colors.yellow(`notes that are not on the remote yet: ${notesPending}`));
+  for (const { name, pending, problem: why = 'soon' } of view.notifications ?? [])
+    print(colors.yellow(`notifications that ${name} has yet to hear of: ${pending} (${why})`));
   if (problem !== undefined) print(colors.red(`passes fail since ${problem.since}: ${problem.message}`));
   for (const one of view.suspensions ?? []) print(suspensionLine(one));
   if (lastReport !== undefined) print(`\n${reportText(lastReport)}`);

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { PUBLIC_API, STATUS_FORGES, type StatusTarget } from '../forge/statuses/target.ts';
-import { type ConfigContext, readSecret, secretError, secretFields } from './values.ts';
+import { type ConfigContext, isLoopback, readSecret, secretError, secretFields } from './values.ts';
 
 /** Names its repository as each forge does: GitLab's groups nest, those of the others do not. */
 const REPOSITORY = /^[\w.-]+(\/[\w.-]+)+$/;
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 export function commitStatusSchema(context: ConfigContext) {
   return z
@@ -50,7 +49,7 @@ function problemOf({ forge, api = PUBLIC_API[forge], repository }: Written) {
   if (api === undefined) return { key: 'api', message: `every ${forge} has its own, as https://HOST/api/v1` };
   const { protocol, hostname } = new URL(api);
   // The token goes along with each call.
-  if (protocol !== 'https:' && !(protocol === 'http:' && LOOPBACK.has(hostname)))
+  if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback(hostname)))
     return { key: 'api', message: `expected https, as a token is sent there; got ${protocol.slice(0, -1)}` };
   if (forge !== 'gitlab' && repository.split('/').length > 2)
     return { key: 'repository', message: `expected owner/name; got "${repository}"` };

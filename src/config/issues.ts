@@ -25,17 +25,19 @@ export function explainConfigIssues(issues: readonly z.core.$ZodIssue[], written
 /** The keys that operator.yaml may have at `path`, as the schema has them. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
   let at: Node = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
-  for (const step of path) at = asNode(at.properties?.[String(step)] ?? at.additionalProperties) ?? {};
+  for (const step of path)
+    at = asNode(at.properties?.[String(step)] ?? at.items ?? at.additionalProperties) ?? {};
   return Object.keys(at.properties ?? {});
 }
 
 interface Node {
   readonly properties?: Readonly<Record<string, Node | boolean>> | undefined;
   readonly additionalProperties?: Node | boolean | undefined;
+  readonly items?: unknown;
 }
 
-function asNode(node: Node | boolean | undefined): Node | undefined {
-  return typeof node === 'object' ? node : undefined;
+function asNode(node: unknown): Node | undefined {
+  return typeof node === 'object' && node !== null ? node : undefined;
 }
 
 function explain(issue: z.core.$ZodIssue, { schema, root, file }: Written): Issue[] {

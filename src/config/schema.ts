@@ -3,6 +3,7 @@ import { FORGE_NAMES } from '../forge/forges.ts';
 import { checkNotesRef, NOTES_REF } from '../git/notes.ts';
 import { checkBranch, checkFolder, parseRemote } from '../git/remote.ts';
 import { commitStatusSchema } from './commit-status.ts';
+import { notificationsSchema } from './notifications.ts';
 import {
   type ConfigContext,
   checkedText,
@@ -89,6 +90,7 @@ export function writtenConfig(context: ConfigContext) {
     http: httpSchema(context),
     webhook: webhookSchema(context),
     commitStatus: commitStatusSchema(context),
+    notifications: notificationsSchema(context),
     log: z
       .strictObject({
         level: z

@@ -94,6 +94,13 @@ export function readSecret(context: ConfigContext, place: SecretPlace, ctx: z.Re
   }
 }
 
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]', '::1']);
+
+/** Whether what is sent there stays on this machine. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.has(host);
+}
+
 /** `host:port` to listen on, `[::1]:8080` for IPv6. */
 export const listenAddress = z.string().transform((text, ctx) => {
   const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text) ?? [];

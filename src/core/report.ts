@@ -52,7 +52,12 @@ export interface Report {
   readonly steps: readonly StepResult[];
   readonly held: readonly Held[];
   readonly issues: readonly Issue[];
-  readonly unknownHosts: readonly { readonly host: string; readonly reason: string }[];
+  readonly unknownHosts: readonly {
+    readonly host: string;
+    readonly reason: string;
+    /** cluster.yaml says so. */
+    readonly isOffline?: true;
+  }[];
   /** Why dnsmasq could not be read: its files were left as they are. */
   readonly unknownNames?: string;
   /** VMs that show a change only from their next start on. */

@@ -6,10 +6,19 @@ import { ROOTS } from './selection.ts';
 /** How far back it is looked at most. */
 const MAX_COMMITS = 1_000;
 
-/** First-parent commits of the branch, as the mirror has it, that touch manifests; newest first. */
+export interface CommitRange {
+  /** Of the manifests in the repository. */
+  readonly folder: string;
+  /** A full hash; absent: the newest commit of the branch, as the mirror has it. */
+  readonly from?: string;
+  /** Absent: far back. */
+  readonly limit?: number;
+}
+
+/** First-parent commits that touch manifests, newest first. */
 export async function manifestCommits(
   mirror: Mirror,
-  folder: string,
+  { folder, from = 'HEAD', limit = MAX_COMMITS }: CommitRange,
   signal: AbortSignal,
 ): Promise<readonly Revision[]> {
   const git = await mirror.git();
@@ -19,9 +28,9 @@ export async function manifestCommits(
       'log',
       '--first-parent',
       '--no-notes',
-      `--max-count=${MAX_COMMITS}`,
+      `--max-count=${limit}`,
       `--format=${REVISION_FORMAT}`,
-      'HEAD',
+      from,
       '--',
       ...ROOTS.map((root) => `:(top,literal)${prefix}${root}`),
     ],

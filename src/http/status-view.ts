@@ -6,6 +6,7 @@ import type { Snapshot, SnapshotState } from '../core/snapshot.ts';
 import { type Held, type Step, type StepKind, subjectOf } from '../core/step.ts';
 import type { Suspension } from '../core/suspension.ts';
 import { redactText } from '../redact.ts';
+import { type ReceiverView, viewReceivers } from './receivers.ts';
 import { type SuspensionView, viewSuspension } from './suspension-view.ts';
 
 /** What `kvm-gitops status` prints and `/api/status` serves. Plain data; times are ISO 8601, UTC. */
@@ -24,6 +25,8 @@ export interface StatusView {
   readonly nextPassAt?: string;
   /** Git notes that are not on the remote yet. */
   readonly notesPending: number;
+  /** Receivers of notifications that wait to be told; absent: everybody knows. */
+  readonly notifications?: readonly ReceiverView[];
   /** Why passes break now: git cannot be read, or a bug. */
   readonly problem?: { readonly message: string; readonly since: string };
   readonly lastReport?: ReportView;
@@ -147,11 +150,13 @@ export interface StatusFacts {
   readonly hosts?: ObservedState | undefined;
   readonly work?: ReadonlyMap<Step, string> | undefined;
   readonly suspensions?: readonly Suspension[];
+  readonly receivers?: readonly ReceiverView[] | undefined;
 }
 
 /** Picks what people may see, field by field: what is new elsewhere is not shown until it is named here. Pure. */
 export function statusView(facts: StatusFacts): StatusView {
   const { version, cluster, branch, inForce, running, nextPassAt, notesPending, problem, lastReport } = facts;
+  const notifications = viewReceivers(facts.receivers ?? []);
   return {
     v: 1,
     version,
@@ -163,6 +168,7 @@ export function statusView(facts: StatusFacts): StatusView {
     running,
     ...(nextPassAt !== undefined && { nextPassAt: nextPassAt.toISOString() }),
     notesPending,
+    ...(notifications !== undefined && { notifications }),
     ...(problem !== undefined && {
       problem: { message: redactText(problem.message), since: problem.since.toISOString() },
     }),

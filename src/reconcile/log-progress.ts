@@ -25,6 +25,8 @@ export function logProgress(log: Logger): OnProgress {
       case 'observing':
       case 'planned':
       case 'step-progress':
+      // The controller logs why.
+      case 'broken':
         return undefined;
     }
   };

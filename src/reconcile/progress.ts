@@ -20,7 +20,15 @@ export type ProgressEvent =
       readonly result: StepResult;
       readonly error?: unknown;
     }
-  /** `news`: it says something that was not said before of that commit. */
-  | { readonly kind: 'recorded'; readonly report: Report; readonly news: boolean };
+  | {
+      readonly kind: 'recorded';
+      readonly report: Report;
+      /** It says something that was not said before of that commit. */
+      readonly news: boolean;
+      /** It is of the branch's newest commit, and not of one that was overtaken or is in force meanwhile. */
+      readonly isHead: boolean;
+    }
+  /** The pass ended before there was a commit to report of: the remote cannot be read. */
+  | { readonly kind: 'broken'; readonly error: unknown };
 
 export type OnProgress = (event: ProgressEvent) => void;

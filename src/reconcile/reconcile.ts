@@ -123,13 +123,16 @@ async function withoutHead(
     (await recordWithOrders(
       deps,
       reportUnreadable({ ...request, revision, startedAt: deps.clock.now() }, error, inForce),
-      request.orders,
+      { orders: request.orders, isHead: true },
     ));
   if (inForce !== undefined && !request.signal.aborted) {
     const rest = refused === undefined ? request : withoutOrders(request);
     await pass(deps, rest, { snapshot: inForce, accepted: true, isHead: false });
   }
-  if (refused === undefined) throw error;
+  if (refused === undefined) {
+    if (!request.signal.aborted) deps.onProgress({ kind: 'broken', error });
+    throw error;
+  }
   request.onHead?.(refused.revision.sha);
   return refused;
 }
@@ -146,20 +149,16 @@ interface Candidate {
 
 async function pass(deps: Deps, request: OrderedPass, candidate: Candidate): Promise<Report> {
   const facts: PassFacts = { ...request, revision: candidate.snapshot.revision, startedAt: deps.clock.now() };
+  const told = { orders: request.orders, isHead: candidate.isHead };
   try {
     const findings = await judgeAndApply(deps, request, candidate);
-    const report = await recordWithOrders(
-      deps,
-      reportFindings(facts, findings, deps.clock.now()),
-      request.orders,
-    );
+    const report = await recordWithOrders(deps, reportFindings(facts, findings, deps.clock.now()), told);
     request.onReport?.(report);
     return report;
   } catch (error) {
     // Told to stop before anything was begun: there is nothing to report.
     const isStopped = request.signal.aborted && supersededBy(request.signal) === undefined;
-    if (!isStopped)
-      await recordWithOrders(deps, reportFailure(facts, error, deps.clock.now()), request.orders);
+    if (!isStopped) await recordWithOrders(deps, reportFailure(facts, error, deps.clock.now()), told);
     throw error;
   }
 }

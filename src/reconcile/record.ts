@@ -13,7 +13,11 @@ export interface RecordDeps {
 }
 
 /** Writes a report to the journal and its note, if it says anything that was not said before of that commit. */
-export async function record(deps: Omit<RecordDeps, 'source'>, report: Report): Promise<Report> {
+export async function record(
+  deps: Omit<RecordDeps, 'source'>,
+  report: Report,
+  isHead: boolean,
+): Promise<Report> {
   const { journal, notes, onProgress } = deps;
   const { sha } = report.revision;
   const news = isNews(await journal.latestOf(sha), report);
@@ -21,7 +25,7 @@ export async function record(deps: Omit<RecordDeps, 'source'>, report: Report): 
     await journal.append(report);
     notes.put(sha, renderNote(await journal.of(sha)));
   }
-  onProgress({ kind: 'recorded', report, news });
+  onProgress({ kind: 'recorded', report, news, isHead });
   return report;
 }
 
@@ -29,11 +33,11 @@ export async function record(deps: Omit<RecordDeps, 'source'>, report: Report): 
 export async function recordWithOrders(
   deps: Omit<RecordDeps, 'source'> & { readonly control: Control },
   report: Report,
-  orders: ReadonlyMap<string, Order>,
+  { orders, isHead }: { readonly orders: ReadonlyMap<string, Order>; readonly isHead: boolean },
 ): Promise<Report> {
   // The newer commit's report tells of them: who asked for a pass waits for one that is carried out.
-  if (orders.size === 0 || report.status === 'superseded') return record(deps, report);
-  const recorded = await record(deps, { ...report, orders: [...orders.values()] });
+  if (orders.size === 0 || report.status === 'superseded') return record(deps, report, isHead);
+  const recorded = await record(deps, { ...report, orders: [...orders.values()] }, isHead);
   await deps.control.told(orders.keys());
   return recorded;
 }
@@ -44,7 +48,7 @@ export async function recordSkippedCommits(deps: RecordDeps, head: Revision): Pr
   if (last === undefined || last.revision.sha === head.sha) return;
   for (const revision of await deps.source.between(last.revision.sha, head.sha)) {
     if ((await deps.journal.latestOf(revision.sha)) !== undefined) continue;
-    await record(deps, {
+    const report: Report = {
       v: 1,
       revision,
       status: 'superseded',
@@ -56,7 +60,8 @@ export async function recordSkippedCommits(deps: RecordDeps, head: Revision): Pr
       held: [],
       issues: [],
       unknownHosts: [],
-    });
+    };
+    await record(deps, report, false);
   }
 }
 

@@ -66,7 +66,11 @@ export function reportFindings(facts: PassFacts, findings: Findings, now: Date):
         : 'superseded',
     steps,
     held: plan.held,
-    unknownHosts: unknown.map(({ host, reason }) => ({ host, reason })),
+    unknownHosts: unknown.map(({ host, reason, isOffline }) => ({
+      host,
+      reason,
+      ...(isOffline && { isOffline }),
+    })),
     ...(findings.frozen.length > 0 && { frozen: findings.frozen }),
     ...(findings.suspensions.length > 0 && { suspensions: findings.suspensions }),
     ...(findings.warnings.length > 0 && { warnings: findings.warnings }),
@@ -136,6 +140,7 @@ function unknownHosts(desired: DesiredState, observed: ObservedState) {
           {
             host: host.name,
             reason: host.reason,
+            isOffline: host.isOffline,
             matters:
               (used.has(host.name) || host.lastSeen?.length !== 0) &&
               desired.hosts.get(host.name)?.state !== 'offline',

@@ -26,8 +26,8 @@ function state(...hosts: readonly ObservedHost[]) {
 describe('createMetrics', () => {
   it('counts passes by status and times them', async () => {
     const { metrics, value } = create();
-    metrics.onProgress({ kind: 'recorded', report: report({ durationMs: 1500 }), news: true });
-    metrics.onProgress({ kind: 'recorded', report: report({ status: 'refused' }), news: true });
+    metrics.onProgress({ kind: 'recorded', report: report({ durationMs: 1500 }), news: true, isHead: true });
+    metrics.onProgress({ kind: 'recorded', report: report({ status: 'refused' }), news: true, isHead: true });
     expect(await value('passes_total{status="applied"}')).toBe('1');
     expect(await value('passes_total{status="refused"}')).toBe('1');
     expect(await value('passes_total{status="failed"}')).toBe('0');
@@ -41,18 +41,19 @@ describe('createMetrics', () => {
       stepResult({ subject: 'db' }),
       stepResult({ kind: 'start', outcome: 'skipped' }),
     ];
-    metrics.onProgress({ kind: 'recorded', report: report({ steps }), news: true });
+    metrics.onProgress({ kind: 'recorded', report: report({ steps }), news: true, isHead: true });
     expect(await value('steps_total{kind="create",outcome="done"}')).toBe('2');
     expect(await value('steps_total{kind="start",outcome="skipped"}')).toBe('1');
   });
 
   it('takes only an applied pass for a success, at its end', async () => {
     const { metrics, value } = create();
-    metrics.onProgress({ kind: 'recorded', report: report({ status: 'partial' }), news: true });
+    metrics.onProgress({ kind: 'recorded', report: report({ status: 'partial' }), news: true, isHead: true });
     expect(await value('last_success_timestamp_seconds')).toBe('0');
     metrics.onProgress({
       kind: 'recorded',
       news: true,
+      isHead: true,
       report: report({ startedAt: '1970-01-01T00:01:00Z', durationMs: 500 }),
     });
     expect(await value('last_success_timestamp_seconds')).toBe('60.5');

@@ -18,8 +18,8 @@ describe('record', () => {
       clock: { now: () => NOW },
       onProgress: () => {},
     };
-    await record(deps, report({ revision: A, status: first, steps: [stepResult()] }));
-    await record(deps, superseded);
+    await record(deps, report({ revision: A, status: first, steps: [stepResult()] }), true);
+    await record(deps, superseded, true);
     expect(await deps.journal.last()).toMatchObject({ status: kept });
     expect(deps.notes.texts.get(A.sha)).toMatch(new RegExp(`^${kept}`));
   });

@@ -13,6 +13,7 @@ const planned = (sha: string, ...steps: readonly Step[]): ProgressEvent => ({
 });
 const recorded = (sha: string, news = true): ProgressEvent => ({
   kind: 'recorded',
+  isHead: true,
   news,
   report: report({ revision: revision(sha), steps: [stepResult({ kind: 'start' })] }),
 });
