@@ -247,4 +247,28 @@ describe('an operator with a secret in every credential', () => {
     expect(await site.run(['--config', config, 'reconcile', '--once'])).toMatchObject({ code: 0 });
     expect(hook.deliveries).toHaveLength(told);
   });
+
+  it('names the commit that took a VM out of git, and not the one that is applied with it', async () => {
+    const hook = await stubReceiver();
+    const config = site.configWith(
+      (text) => `${text}notifications: [{ name: who, kind: webhook, url: "${hook.url}", vms: [web-1] }]\n`,
+    );
+    const guarded = manifest('t01', 'web-1').replace('memoryGb: 0.5', 'memoryGb: 0.5, protect: true');
+    site.commit('Guard', { [WEB]: guarded });
+    expect(await site.run(['--config', config, 'reconcile', '--once'])).toMatchObject({ code: 0 });
+    const taken = site.commit('Take out', { [WEB]: manifest('t02', 'web-3') });
+    site.commit('Another', { [WEB]: manifest('t02', 'web-3', 'web-4') });
+    expect(await site.run(['--config', config, 'reconcile', '--once'])).toMatchObject({ code: 1 });
+    const notices = hook.deliveries.flatMap(({ body }) => {
+      const { data }: { data: { notices: object[] } } = JSON.parse(body);
+      return data.notices;
+    });
+    expect(notices.at(-1)).toMatchObject({
+      kind: 'held',
+      subject: 'web-1',
+      because: 'guard',
+      reason: expect.stringContaining('kvm-gitops confirm '),
+      commit: { sha: taken, subject: 'Take out' },
+    });
+  });
 });
