@@ -142,7 +142,9 @@ function everyFileOfTheState(): string[] {
 const textOf = ({ deliveries }: StubReceiver) => deliveries.map(({ body }) => body).join('\n');
 
 describe('an operator with a secret in every credential', () => {
-  it('tells everybody of what breaks and mends, and shows no secret to anybody', async () => {
+  it('tells everybody of what breaks and mends, and shows no secret to anybody', {
+    timeout: 120_000,
+  }, async () => {
     const receivers = await Promise.all([
       stubReceiver(),
       stubReceiver(BROKEN),
@@ -198,14 +200,7 @@ describe('an operator with a secret in every credential', () => {
     expect(textOf(hook)).toContain('"kind":"refused"');
 
     const outputs = [await get('/metrics'), await get('/api/status'), await get('/readyz')];
-    for (const args of [
-      ['status'],
-      ['status', '--json'],
-      ['log'],
-      ['plan'],
-      ['config', 'check'],
-      ['config', 'check', '--notify'],
-    ])
+    for (const args of [['status'], ['status', '--json'], ['log'], ['plan'], ['config', 'check', '--notify']])
       outputs.push(...Object.values(await site.run(['--config', config, ...args], env)).map(String));
     expect(outputs.join('\n')).toContain('notifications to mail by smtp (localhost');
     expect(server.mails.at(-1)?.text).toContain('a test of notifications');
