@@ -11,6 +11,7 @@ import { freezeWarnings } from './freeze.ts';
 import { guard } from './guard.ts';
 import { hostWarnings } from './host-warnings.ts';
 import type { Issue } from './issue.ts';
+import { withMoveAdvice } from './move-advice.ts';
 import { newLosses } from './n-plus-one.ts';
 import { clashIssues, type NameClash } from './name-clashes.ts';
 import type { ObservedState } from './observed.ts';
@@ -97,7 +98,7 @@ export function assess(desired: DesiredState, observed: ObservedState, context: 
     clashes: named.clashes,
     capacity,
     shortages: [
-      ...findShortages(capacity),
+      ...withMoveAdvice(findShortages(capacity), decided),
       ...drainedShortages(decided, desired),
       ...(desired.policy.nPlusOne === 'error' ? lost : []),
     ],

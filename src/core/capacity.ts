@@ -104,18 +104,18 @@ function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): Host
     ...staying,
     ...context.wanted.filter(({ power, autostart }) => power !== 'off' || autostart),
   ]);
-  const { reserve, ratio } = policy;
+  const limit = promisable(host, policy);
   return {
     host: host.name,
     vcpus: {
       total: host.cpus,
-      limit: Math.floor((host.cpus - reserve.vcpus) * ratio.vcpu),
+      limit: limit.vcpus,
       used: used.vcpus,
       wanted: wanted.vcpus,
     },
     memoryMiB: {
       total: host.memoryMiB,
-      limit: Math.floor((host.memoryMiB - reserve.memoryMiB) * ratio.memory),
+      limit: limit.memoryMiB,
       used: used.memoryMiB,
       wanted: wanted.memoryMiB,
     },
@@ -125,6 +125,17 @@ function measureHost(host: KnownHost, policy: HostPolicy, context: Wanted): Host
       .map((pool) => measurePool(pool, host, policy, context)),
     unknown: [...unknownPools(host, context), ...unknownImages(context.missing, host)],
     strangers: strangers.map(({ name }) => name),
+  };
+}
+
+/** What of a host may be promised to VMs that run. */
+export function promisable(
+  { cpus, memoryMiB }: KnownHost,
+  { reserve, ratio }: HostPolicy,
+): Pick<Load, 'vcpus' | 'memoryMiB'> {
+  return {
+    vcpus: Math.floor((cpus - reserve.vcpus) * ratio.vcpu),
+    memoryMiB: Math.floor((memoryMiB - reserve.memoryMiB) * ratio.memory),
   };
 }
 

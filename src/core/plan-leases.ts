@@ -4,7 +4,7 @@ import type { NameEntry } from './names-files.ts';
 import { DNSMASQ, type Obstacle, PUBLISH_ID } from './names-subject.ts';
 import type { ObservedVm } from './observed.ts';
 import type { Lease } from './observed-names.ts';
-import { type Plan, type ReleaseStep, stepId } from './step.ts';
+import { endsRun, laneOf, type Plan, type ReleaseStep, stepId } from './step.ts';
 
 export interface LeasesContext {
   readonly desired: DesiredState;
@@ -28,7 +28,7 @@ export interface LeasePlan {
  *   ---------------------------|--------------------------|---------------------------------------------
  *   that another VM is to have | a VM of ours, shut off   | release, before that other VM starts
  *                              | one that is being        | release, once it is
- *                              | stopped or removed       |
+ *                              | stopped, moved, removed  |
  *                              | one that runs            | the other one does not start meanwhile
  *                              | nobody of ours           | the same: it is never taken away
  *   of whatever kind           | a removed VM, shut off   | release: its name would live on with it
@@ -60,7 +60,7 @@ function isRemoved({ vm, mark }: OwnedVm, desired: DesiredState): boolean {
 /** Undefined: its holder runs, and nothing in the plan ends that. */
 function releaseOf(lease: Lease, { vm, host }: OwnedVm, { plan }: LeasesContext): ReleaseStep | undefined {
   const ending = plan.steps.find(
-    (step) => (step.kind === 'remove' || step.kind === 'stop') && step.host === host && step.vm === vm.name,
+    (step) => endsRun(step) && step.kind !== 'restart' && laneOf(step) === `${host}/${vm.name}`,
   );
   if (vm.power !== 'shutoff' && ending === undefined) return undefined;
   return {

@@ -2,6 +2,7 @@ import type { DesiredState } from './desired.ts';
 import { arrangeFleet } from './fleet.ts';
 import { macAllocator } from './mac-allocator.ts';
 import type { ObservedState } from './observed.ts';
+import { orderByRoom } from './order-by-room.ts';
 import { poolsNeeded } from './placement.ts';
 import { imagesOf } from './plan-adopt.ts';
 import { orderByDependencies } from './plan-dependencies.ts';
@@ -53,6 +54,7 @@ export interface PlanContext {
  *   no     | not ours                 | nothing
  *
  * Pools of cluster.yaml that are missing or stopped come first (`planPools`), then images (`withImages`); VMs wait for theirs.
+ * On a host that is full what comes starts after what stops (`orderByRoom`).
  */
 export function plan(desired: DesiredState, observed: ObservedState, context: PlanContext): Plan {
   const fleet = arrangeFleet(desired.cluster, observed);
@@ -79,11 +81,8 @@ export function plan(desired: DesiredState, observed: ObservedState, context: Pl
   const verdicts = [...pools, ...wanted, ...unwanted];
   const steps = verdicts.flatMap((verdict) => verdict.steps);
   const held = verdicts.flatMap((verdict) => verdict.held);
-  return orderByDependencies(
-    { steps: withImages(afterPools(steps, desired), desired, fleet.known), held },
-    desired,
-    fleet,
-  );
+  const whole = { steps: withImages(afterPools(steps, desired), desired, fleet.known), held };
+  return orderByRoom(orderByDependencies(whole, desired, fleet), desired, fleet);
 }
 
 const NO_POOLS = { pools: [] };

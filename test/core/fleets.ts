@@ -287,7 +287,13 @@ const VOLUMES = new Map([
 
 function host(name: string): fc.Arbitrary<ObservedHost> {
   return fc.oneof(
-    { weight: 4, arbitrary: vmsOfOneHost.map((vms) => knownHost(name, vms, { volumes: VOLUMES })) },
+    {
+      weight: 4,
+      // The smaller one has room for one VM.
+      arbitrary: fc
+        .tuple(vmsOfOneHost, fc.constantFrom(32, 3))
+        .map(([vms, gib]) => knownHost(name, vms, { volumes: VOLUMES, memoryMiB: gib * 1024 })),
+    },
     {
       weight: 1,
       arbitrary: fc

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { orderSteps } from '../../src/core/order-steps.ts';
 import { pendingAddresses } from '../../src/core/pending-addresses.ts';
+import { stepId } from '../../src/core/step.ts';
 import { desiredState, desiredVm, inWords, knownHost, NOW, observedState, stranger } from '../builders.ts';
 import {
   judge,
@@ -15,6 +17,7 @@ import {
   WEB_MAC,
   web,
   webEntry,
+  withMac,
 } from './names.ts';
 
 describe('a lease in the way', () => {
@@ -44,6 +47,14 @@ describe('a lease in the way', () => {
     expect(inWords(steps)).toContain('release lease 10.0.0.40 on dnsmasq');
   });
 
+  it('of a VM that moves to another host is released once it is off there', () => {
+    const elsewhere = desiredVm({ name: 'old', host: 'b', ipaddress: '10.0.0.12' });
+    const hosts = [knownHost('a', [off, old]), knownHost('b')];
+    const { steps } = judge([web, elsewhere], hosts, knownNames([oldEntry], { leases: [lease()] })).plan;
+    const release = steps.find((step) => step.kind === 'release');
+    expect(release?.after).toEqual(['publish dnsmasq/names', 'depart a/old']);
+  });
+
   it.each([
     [
       'of a machine that is not ours',
@@ -69,6 +80,38 @@ describe('a lease in the way', () => {
   it('that has ended is none', () => {
     const names = knownNames([webEntry], { leases: [lease({ expires: NOW.getTime() / 1000 - 1 })] });
     expect(inWords(judge([web], [knownHost('a', [off])], names).plan.steps)).toEqual(['start web on a']);
+  });
+});
+
+describe('two VMs that exchange their addresses', () => {
+  const git = [
+    desiredVm({ name: 'web', host: 'b', ipaddress: '10.0.0.12' }),
+    desiredVm({ name: 'old', host: 'a', ipaddress: '10.0.0.11' }),
+  ];
+  const entries = [webEntry, { ...oldEntry, address: '10.0.0.12' }];
+  const leases = [lease({ mac: WEB_MAC }), lease({ address: '10.0.0.12' })];
+  const names = knownNames(entries, { leases });
+
+  it('and their hosts start once the other has let go of its own', () => {
+    const { plan } = judge(git, [knownHost('a', [runs]), knownHost('b', [withMac(old, OLD_MAC)])], names);
+    expect(plan.held).toEqual([]);
+    const after = new Map(orderSteps(plan.steps).map(({ step }) => [stepId(step), step.after ?? []]));
+    expect(after.get('start b/web')).toContain('release dnsmasq/lease 10.0.0.12');
+    expect(after.get('release dnsmasq/lease 10.0.0.12')).toContain('depart b/old');
+    expect(after.get('start a/old')).toContain('release dnsmasq/lease 10.0.0.11');
+    expect(after.get('release dnsmasq/lease 10.0.0.11')).toContain('depart a/web');
+  });
+
+  it('and run are told to dnsmasq, and pending', () => {
+    const here = git.map((vm) => ({ ...vm, host: 'a' }));
+    const { plan, clashes, pendingRestart } = judge(
+      here,
+      [knownHost('a', [runs, withMac(old, OLD_MAC)])],
+      names,
+    );
+    expect(clashes).toEqual([]);
+    expect(inWords([...plan.steps, ...plan.held])).toEqual(['publish names on dnsmasq']);
+    expect(pendingRestart.map(({ vm }) => vm).toSorted()).toEqual(['old', 'web']);
   });
 });
 

@@ -5,6 +5,7 @@ import { arrangeFleet } from '../../src/core/fleet.ts';
 import { guard } from '../../src/core/guard.ts';
 import { isIncomplete, type Mark } from '../../src/core/mark.ts';
 import type { ObservedState, ObservedVm } from '../../src/core/observed.ts';
+import { orderSteps } from '../../src/core/order-steps.ts';
 import { holdPaused, type Scope } from '../../src/core/pause.ts';
 import { plan } from '../../src/core/plan.ts';
 import { repairsIn } from '../../src/core/repairs.ts';
@@ -127,6 +128,12 @@ describe('every plan', () => {
         next = plan(desired, state, context);
       }
       expect(inWords(next.steps)).toEqual([]);
+    });
+  });
+
+  it('has an order in which it can be carried out', () => {
+    forEverySituation(({ steps }) => {
+      expect(orderSteps(steps)).toHaveLength(steps.length);
     });
   });
 

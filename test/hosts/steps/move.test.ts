@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { DesiredState, NewVm } from '../../../src/core/desired.ts';
 import type { ObservedState } from '../../../src/core/observed.ts';
+import { applyAll } from '../../../src/reconcile/apply-all.ts';
+import { createAskedGuests } from '../../../src/reconcile/asked-guests.ts';
 import { questionFor } from '../../../src/reconcile/reconcile.ts';
 import { imageFile } from '../../../src/simulator/volumes.ts';
 import { desiredSeed, desiredState, desiredVm, GIB, NOW } from '../../builders.ts';
@@ -255,4 +257,45 @@ describe('a move', () => {
     },
     180_000,
   );
+});
+
+describe('two VMs that change places', () => {
+  const half = { memoryMiB: 12 * 1024, maxMemoryMiB: 12 * 1024 };
+  const most = { memoryMiB: 20 * 1024, maxMemoryMiB: 20 * 1024 };
+  const sites = (size: Partial<NewVm>, web: string, db: string) =>
+    desiredState([desiredVm({ ...size, host: web }), desiredVm({ ...size, name: 'db', host: db })]);
+
+  it.each([
+    { what: 'where each host has room for both', size: half },
+    { what: 'where no host has room for both', size: most },
+  ])('run once each at every moment, and end on the other side, $what', async ({ size }) => {
+    const hosts = ['a', 'b'].map(hostOf);
+    await bench.converge(sites(size, 'a', 'b'));
+    const seen: { readonly running: readonly string[]; readonly memoryMiB: number }[] = [];
+    for (const host of hosts)
+      host.intercept = (name, call) => {
+        const runs = hosts.map(({ domains }) => domains.all().filter(({ run }) => run !== undefined));
+        seen.push({
+          running: runs.flat().map(({ name }) => name),
+          memoryMiB: Math.max(...runs.map(({ length }) => length * (size.memoryMiB ?? 0))),
+        });
+        // The guest of `db` takes longer to shut down than all that `web` needs to get there.
+        return name === 'b' && call.startsWith('domainShutdown') ? { delayMs: 1500 } : 'pass';
+      };
+    const desired = sites(size, 'b', 'a');
+    const { steps } = await bench.plan(desired);
+    const results = await applyAll(bench.hosts, steps, {
+      concurrency: { hosts: 2, vmsPerHost: 2 },
+      signal: never,
+      asked: createAskedGuests(),
+      isPaused: async () => false,
+      onProgress: () => undefined,
+    });
+    expect(results.filter(({ outcome }) => outcome !== 'done')).toEqual([]);
+    expect(seen.filter(({ running: names }) => new Set(names).size < names.length)).toEqual([]);
+    expect(Math.max(...seen.map(({ memoryMiB }) => memoryMiB))).toBeLessThanOrEqual(HOST_A.memoryMiB);
+    expect((await bench.plan(desired)).steps).toEqual([]);
+    expect(hosts.map((host) => ['web', 'db'].filter((vm) => host.isRunning(vm)))).toEqual([['db'], ['web']]);
+    expect((await lookAt('a')).vms.map(({ state }) => state).toSorted()).toEqual(['ready', 'tombstone']);
+  });
 });
