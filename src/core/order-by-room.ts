@@ -25,7 +25,7 @@ export function orderByRoom(plan: Plan, desired: DesiredState, fleet: Fleet): Pl
     const depart = departs.get(start.uuid);
     if (depart !== undefined) order.add(depart, ids);
   }
-  return { ...plan, steps: plan.steps.map(order.applied) };
+  return { ...plan, steps: plan.steps.map((step) => order.applied(step)) };
 }
 
 /** By host, the ids of the steps that end what runs there. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { assess } from '../../src/core/assess.ts';
 import { shortageIssues } from '../../src/core/capacity-check.ts';
-import type { DesiredVm } from '../../src/core/desired.ts';
+import type { DesiredVm, NewVm } from '../../src/core/desired.ts';
 import type { Mark, Passage } from '../../src/core/mark.ts';
 import type { KnownHost, ObservedHost, ObservedVm } from '../../src/core/observed.ts';
 import { orderSteps } from '../../src/core/order-steps.ts';
@@ -21,8 +21,8 @@ import {
 
 /** Half of a full host. */
 const SIZE = { memoryMiB: 4096, maxMemoryMiB: 4096 };
-const wanted = (name: string, host: string, change: Partial<DesiredVm> = {}) =>
-  desiredVm({ name, host, ...SIZE, ...change } as Parameters<typeof desiredVm>[0]);
+const wanted = (name: string, host: string, change: Partial<NewVm> = {}) =>
+  desiredVm({ name, host, ...SIZE, ...change });
 const there = (name: string, change: Partial<ObservedVm> = {}) =>
   observedVm({ name, ...SIZE, macs: [macOf(name)], nics: [], ...change });
 const macOf = (name: string) => `52:54:00:00:00:${Buffer.from(name).toString('hex').slice(0, 2)}`;

@@ -262,27 +262,27 @@ describe('a move', () => {
 describe('two VMs that change places', () => {
   const half = { memoryMiB: 12 * 1024, maxMemoryMiB: 12 * 1024 };
   const most = { memoryMiB: 20 * 1024, maxMemoryMiB: 20 * 1024 };
-  const sites = (size: Partial<NewVm>, web: string, db: string) =>
-    desiredState([desiredVm({ ...size, host: web }), desiredVm({ ...size, name: 'db', host: db })]);
+  const places = (size: Partial<NewVm>, host: string, other: string) =>
+    desiredState([desiredVm({ ...size, host }), desiredVm({ ...size, name: 'db', host: other })]);
 
   it.each([
     { what: 'where each host has room for both', size: half },
     { what: 'where no host has room for both', size: most },
   ])('run once each at every moment, and end on the other side, $what', async ({ size }) => {
     const hosts = ['a', 'b'].map(hostOf);
-    await bench.converge(sites(size, 'a', 'b'));
+    await bench.converge(places(size, 'a', 'b'));
     const seen: { readonly running: readonly string[]; readonly memoryMiB: number }[] = [];
     for (const host of hosts)
-      host.intercept = (name, call) => {
+      host.intercept = (at, call) => {
         const runs = hosts.map(({ domains }) => domains.all().filter(({ run }) => run !== undefined));
         seen.push({
-          running: runs.flat().map(({ name }) => name),
+          running: runs.flat().map((domain) => domain.name),
           memoryMiB: Math.max(...runs.map(({ length }) => length * (size.memoryMiB ?? 0))),
         });
         // The guest of `db` takes longer to shut down than all that `web` needs to get there.
-        return name === 'b' && call.startsWith('domainShutdown') ? { delayMs: 1500 } : 'pass';
+        return at === 'b' && call.startsWith('domainShutdown') ? { delayMs: 1500 } : 'pass';
       };
-    const desired = sites(size, 'b', 'a');
+    const desired = places(size, 'b', 'a');
     const { steps } = await bench.plan(desired);
     const results = await applyAll(bench.hosts, steps, {
       concurrency: { hosts: 2, vmsPerHost: 2 },
@@ -296,6 +296,6 @@ describe('two VMs that change places', () => {
     expect(Math.max(...seen.map(({ memoryMiB }) => memoryMiB))).toBeLessThanOrEqual(HOST_A.memoryMiB);
     expect((await bench.plan(desired)).steps).toEqual([]);
     expect(hosts.map((host) => ['web', 'db'].filter((vm) => host.isRunning(vm)))).toEqual([['db'], ['web']]);
-    expect((await lookAt('a')).vms.map(({ state }) => state).toSorted()).toEqual(['ready', 'tombstone']);
+    expect((await lookAt('a')).vms.map(({ state }) => `${state}`).toSorted()).toEqual(['ready', 'tombstone']);
   });
 });
