@@ -60,6 +60,7 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
     git: {
       remote: git.remote,
       branch: git.branch,
+      allowRewind: git.allowRewind,
       path: git.path,
       credentials: {
         ...defined('sshKeyFile', git.ssh.key),

@@ -17,6 +17,10 @@ export const ERRORS = {
     reaction: 'wait-for-commit',
     summary: 'A file of the manifests repository is not readable text.',
   },
+  E_GIT_REWIND: {
+    reaction: 'wait-for-commit',
+    summary: 'The branch was rewritten, or taken back behind what was applied.',
+  },
   E_NOTES_PUSH: { reaction: 'retry', summary: 'A git note cannot be pushed to the remote.' },
   E_SSH_UNREACHABLE: { reaction: 'retry', summary: 'SSH to a host failed or timed out.' },
   E_SSH_AUTH: { reaction: 'retry', summary: 'A host refused the SSH user or key.' },

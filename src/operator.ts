@@ -99,6 +99,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     notes: notes ?? NO_NOTES,
     images: imageStore(files, log),
     confirmations,
+    allowRewind: config.git.allowRewind,
     control,
     restarts: createRestartLimiter(),
     retries: createRetryPacer(),

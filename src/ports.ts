@@ -27,6 +27,8 @@ export interface Source {
   accept(sha: string): Promise<void>;
   /** First-parent commits after `from` up to, not including, `to`, oldest first. */
   between(from: string, to: string): Promise<readonly Revision[]>;
+  /** Those of `commits` that are not in the history of `sha`, where it is itself; what is not to be had is not. */
+  notIn(sha: string, commits: readonly string[]): Promise<readonly string[]>;
 }
 
 /** A base image's volume. */
@@ -75,6 +77,8 @@ export interface Journal {
   /** The newest report of one commit. */
   latestOf(sha: string): Promise<Report | undefined>;
   last(): Promise<Report | undefined>;
+  /** The newest report of a commit that hosts were held to. */
+  lastApplied(): Promise<Report | undefined>;
 }
 
 /** Where people read the result: git notes. Never fails a pass. */
@@ -92,8 +96,8 @@ export interface ImageStore {
 /** What people have confirmed. */
 export interface Confirmations {
   has(hash: string): Promise<boolean>;
-  /** Forgets all but this one: what nothing waits for any more must not let a later removal pass. */
-  keepOnly(hash: string | undefined): Promise<void>;
+  /** Forgets all but these: what nothing waits for any more must not let a later removal pass. */
+  keepOnly(hashes: readonly string[]): Promise<void>;
 }
 
 /** What people told the operator beside git. */

@@ -18,6 +18,8 @@ export const GIB = 1024 ** 3;
 export const CLUSTER = 'lab';
 export const NOW = new Date('2026-03-01T12:00:00.000Z');
 const STRANGER_UUID = '11111111-2222-4333-8444-555555555555';
+/** The one that marks name: at the root of every branch of the fakes. */
+export const MARK_COMMIT = 'c0ffee0000000000000000000000000000000000';
 export const COMMIT = 'c0ffee0000000000000000000000000000000001';
 
 /** A sound VM `web` on host `a`, with no data disk. */
@@ -112,7 +114,7 @@ export function mark(overrides: Partial<Mark> = {}, name = 'web'): Mark {
     uuid: vmUuid(CLUSTER, name),
     state,
     file: 'manifests/web.yaml',
-    commit: 'c0ffee0000000000000000000000000000000000',
+    commit: MARK_COMMIT,
     protect: false,
     volumes: [{ target: 'vda', pool: 'default', name: `${name}-vda.qcow2`, made: true }],
     ...(state === 'tombstone' && {

@@ -50,6 +50,7 @@ describe('loadConfig', () => {
       git: {
         remote: '/srv/vms.git',
         branch: 'main',
+        allowRewind: false,
         path: '',
         credentials: {},
         notes: true,

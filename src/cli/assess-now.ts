@@ -1,9 +1,11 @@
 import { assess } from '../core/assess.ts';
+import type { Issue } from '../core/issue.ts';
 import { leftAlone } from '../core/left-alone.ts';
 import type { Judged } from '../core/review/plan-result.ts';
 import { readFolder } from '../git/folder.ts';
 import type { Operator } from '../operator.ts';
 import type { Snapshot } from '../ports.ts';
+import { type Admission, admit, admitByMarks, type Newcomer } from '../reconcile/admit.ts';
 import { type Deps, questionFor } from '../reconcile/reconcile.ts';
 
 /** Which manifests a command looks at: a folder, a revision, or else the newest commit of the branch. */
@@ -28,14 +30,36 @@ export async function assessNow(
   const snapshot = await readChoice(mirror, choice, signal);
   const { sha, subject } = snapshot.revision;
   const title = choice.dir ?? `${sha.slice(0, 12)} ${subject}`;
+  const newcomer = await newcomerOf(deps, choice, sha);
+  const refused = newcomer === undefined ? [] : issuesOf(await admit(deps, newcomer), sha);
   const built = (choice.build ?? deps.build)(snapshot);
-  if (!built.ok) return { ok: false, title, issues: built.issues };
+  if (!built.ok) return { ok: false, title, issues: [...refused, ...built.issues] };
   const { desired } = built;
   const observed = await deps.hosts.observe(questionFor(desired), signal);
+  if (newcomer !== undefined)
+    refused.push(...issuesOf(await admitByMarks(deps, newcomer, { desired, observed }), sha));
   const now = deps.clock.now();
   const pauses = leftAlone(desired, await deps.control.suspensions(), now);
   const assessment = assess(desired, observed, { now, commit: sha, pauses });
-  return { ok: true, title, snapshot, desired, observed, assessment };
+  return { ok: true, title, snapshot, desired, observed, assessment, refused };
+}
+
+/** Only the branch's newest commit is what a pass may not admit; one that is in force is. */
+async function newcomerOf(
+  { source }: Deps,
+  { dir, revision }: Choice,
+  sha: string,
+): Promise<Newcomer | undefined> {
+  if (dir !== undefined || revision !== undefined) return undefined;
+  const inForce = (await source.accepted())?.revision.sha;
+  return inForce === sha ? undefined : { sha, ...(inForce !== undefined && { inForce }) };
+}
+
+function issuesOf(admission: Admission, sha: string): Issue[] {
+  if (admission.kind === 'admitted') return [];
+  const { error, confirmation } = admission.refusal;
+  const hint = confirmation === undefined ? {} : { hint: `kvm-gitops confirm ${confirmation}` };
+  return [{ file: sha.slice(0, 12), message: error.message, ...hint }];
 }
 
 async function readChoice(

@@ -1,4 +1,5 @@
 import type { Colors } from 'picocolors/types.js';
+import { confirmationText } from '../core/note.ts';
 import type { ObservedState } from '../core/observed.ts';
 import { countKinds } from '../core/review/count-kinds.ts';
 import type { PendingRestart } from '../core/size.ts';
@@ -51,9 +52,7 @@ function summary({ steps, held, confirmation }: Plan, blind: boolean): string {
   if (held.length > 0) parts.push(`${held.length} held`);
   const hosts = blind ? 'the hosts that answer' : 'the hosts';
   const text = parts.length === 0 ? `nothing to do: ${hosts} are as git wants them` : parts.join(', ');
-  return confirmation === undefined
-    ? text
-    : `${text}\nto confirm the removals that wait: kvm-gitops confirm ${confirmation}`;
+  return confirmation === undefined ? text : `${text}\n${confirmationText(confirmation)}`;
 }
 
 function stepLines(steps: readonly Step[], colors: Colors): string {

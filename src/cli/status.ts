@@ -1,6 +1,6 @@
 import { type Config, loadConfig } from '../config.ts';
 import { formatIssue } from '../core/issue.ts';
-import { formatDuration } from '../core/note.ts';
+import { confirmationText, formatDuration } from '../core/note.ts';
 import { formatTime } from '../core/time-words.ts';
 import { OperatorError } from '../errors.ts';
 import { type HostView, type ReportView, type StatusView, type VmView } from '../http/status-view.ts';
@@ -113,7 +113,7 @@ function reportText(report: ReportView): string {
     ...(report.error === undefined ? [] : [colors.red(`  ${report.error.code}: ${report.error.message}`)]),
     ...(report.confirmation === undefined
       ? []
-      : [`  to confirm the removals that wait: kvm-gitops confirm ${report.confirmation}`]),
+      : [`  ${confirmationText(report.confirmation, report.error?.code)}`]),
   ].join('\n');
 }
 

@@ -129,6 +129,10 @@ function gitSchema(context: ConfigContext) {
         'The manifests repository: https, ssh or file URL, user@host:path, or a path.',
       ),
       branch: checkedText(checkBranch).prefault('main').describe('The branch that counts.'),
+      allowRewind: z
+        .boolean()
+        .prefault(false)
+        .describe('Follow a branch that was rewritten or taken back, without a confirmation.'),
       path: checkedText((text) => (text === '.' ? '' : checkFolder(text)))
         .prefault('.')
         .describe('Folder of the manifests in the repository.'),

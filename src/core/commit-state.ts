@@ -17,7 +17,10 @@ export function commitState(report: Report): CommitState {
     case 'partial':
       return partialState(report);
     case 'refused':
-      return { state: 'failure', description: stateLine(['refused', ...firstIssue(report.issues)]) };
+      return {
+        state: 'failure',
+        description: stateLine(['refused', report.error?.message, ...firstIssue(report.issues)]),
+      };
     case 'superseded':
       return {
         state: 'superseded',

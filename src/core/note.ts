@@ -93,8 +93,14 @@ function outcomeLines(report: Report): readonly string[] {
     ),
     ...(report.confirmation === undefined
       ? []
-      : [`  to confirm the removals that wait: kvm-gitops confirm ${report.confirmation}`]),
+      : [`  ${confirmationText(report.confirmation, report.error?.code)}`]),
   ]);
+}
+
+/** How a person has done what waits: removals, or what else the error is about. */
+export function confirmationText(confirmation: string, code?: string): string {
+  const what = code === 'E_GIT_REWIND' ? 'have this commit all the same' : 'confirm the removals that wait';
+  return `to ${what}: kvm-gitops confirm ${confirmation}`;
 }
 
 /** Failures first: what is cut is what went well. */

@@ -1,6 +1,7 @@
 import type { Revision } from '../core/report.ts';
 import { OperatorError } from '../errors.ts';
 import type { Snapshot, Source } from '../ports.ts';
+import { listStrangers } from './ancestry.ts';
 import { asGitFailure, mirrorError } from './failures.ts';
 import type { Git, GitFailure } from './git.ts';
 import { type Merge, type MergeNames, mergeOfRemote } from './merge.ts';
@@ -56,6 +57,7 @@ export function createMirror(settings: MirrorSettings): Mirror {
     accepted: () => guarded(readInForce(state)),
     accept: async (sha) => guarded(accept(state, checkSha(sha))),
     between: async (from, to) => guarded(listBetween(state, checkSha(from), checkSha(to))),
+    notIn: async (sha, commits) => guarded(listStrangers(await open(state), checkSha(sha), commits)),
   };
 }
 

@@ -19,6 +19,7 @@ const REASONS: readonly Held['because'][] = [
   'drift',
   'change',
 ];
+const REFUSALS = ['manifests', 'rewind'] as const;
 const POWER_STATES: readonly PowerState[] = ['running', 'paused', 'shutoff', 'other'];
 const PASS_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
 const FETCH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -42,6 +43,7 @@ export function createMetrics(registry: Registry): Metrics {
     onProgress: (event) => {
       if (event.kind === 'planned') passes.planned(event.plan);
       if (event.kind === 'recorded') passes.recorded(event.report);
+      if (event.kind === 'recorded' && event.isHead) passes.newest(event.report);
     },
     observed: hostMetrics(registry),
     ...gitMetrics(registry),
@@ -80,6 +82,16 @@ function passMetrics(registry: Registry) {
     help: 'When a pass last left every host as git wants it; 0: not since the start.',
     registers,
   });
+  const refused = new Gauge({
+    name: `${PREFIX}refused`,
+    help: '1: the newest commit is refused, by why: its manifests, or the branch was rewritten or taken back.',
+    labelNames: ['because'],
+    registers,
+  });
+  const newest = (report: Report) => {
+    for (const because of REFUSALS) refused.set({ because }, because === refusalOf(report) ? 1 : 0);
+  };
+  for (const because of REFUSALS) refused.set({ because }, 0);
   for (const status of STATUSES) total.inc({ status }, 0);
   for (const because of REASONS) held.set({ because }, 0);
 
@@ -95,7 +107,12 @@ function passMetrics(registry: Registry) {
     for (const { kind, outcome } of report.steps) steps.inc({ kind, outcome });
     if (status === 'applied') lastSuccess.set((Date.parse(report.startedAt) + durationMs) / 1000);
   };
-  return { planned, recorded };
+  return { planned, recorded, newest };
+}
+
+function refusalOf({ status, error }: Report): (typeof REFUSALS)[number] | undefined {
+  if (status !== 'refused') return undefined;
+  return error?.code === 'E_GIT_REWIND' ? 'rewind' : 'manifests';
 }
 
 function hostMetrics(registry: Registry): Metrics['observed'] {

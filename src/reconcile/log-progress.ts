@@ -9,6 +9,7 @@ const SHOWN = 20;
 
 /** Writes a pass to the log: what changed at `info`, what went wrong or waits at `warn`, idle passes at `debug`. */
 export function logProgress(log: Logger): OnProgress {
+  let refused: string | undefined;
   return (event) => {
     switch (event.kind) {
       case 'step-begun':
@@ -20,8 +21,13 @@ export function logProgress(log: Logger): OnProgress {
         const told = outcome === 'done' ? 'applied' : 'waits no longer, as a newer commit is there';
         return log.info({ ...named(event.step), durationMs, ...(remark !== undefined && { remark }) }, told);
       }
-      case 'recorded':
-        return logReport(log, event.report, event.news);
+      case 'recorded': {
+        const { report, news, isHead } = event;
+        // A branch that comes back to it, or an operator that starts: the note is there, and the log says it again.
+        const isBack = isHead && report.status === 'refused' && report.revision.sha !== refused;
+        if (isHead) refused = report.status === 'refused' ? report.revision.sha : undefined;
+        return logReport(log, report, news || isBack);
+      }
       case 'observing':
       case 'planned':
       case 'step-progress':
@@ -45,6 +51,7 @@ function logReport(log: Logger, report: Report, news: boolean): void {
     }),
     ...(report.confirmation !== undefined && { confirm: report.confirmation }),
     ...(issues.length > 0 && { issues: issues.length }),
+    ...(report.error !== undefined && { code: report.error.code, why: report.error.message }),
     ...(report.unknownNames !== undefined && { names: report.unknownNames }),
     ...(unknownHosts.length > 0 && { unknown: unknownHosts.map(({ host }) => host) }),
   };

@@ -18,6 +18,7 @@ import type {
   Snapshot,
   Source,
 } from '../ports.ts';
+import { ADMITTED, type Admission, admit, admitByMarks } from './admit.ts';
 import { applyAll } from './apply-all.ts';
 import type { AskedGuests } from './asked-guests.ts';
 import type { Builder } from './builder.ts';
@@ -44,6 +45,8 @@ export interface Deps {
   readonly notes: Notes;
   readonly images: ImageStore;
   readonly confirmations: Confirmations;
+  /** A branch that was rewritten or taken back is followed without a confirmation. */
+  readonly allowRewind: boolean;
   readonly control: Control;
   readonly restarts: RestartLimiter;
   readonly retries: RetryPacer;
@@ -145,13 +148,15 @@ interface Candidate {
   readonly isHead: boolean;
   /** What stays in force when this one is refused. */
   readonly inForce?: string;
+  /** What people have confirmed for it. */
+  readonly confirmed?: readonly string[];
 }
 
 async function pass(deps: Deps, request: OrderedPass, candidate: Candidate): Promise<Report> {
   const facts: PassFacts = { ...request, revision: candidate.snapshot.revision, startedAt: deps.clock.now() };
   const told = { orders: request.orders, isHead: candidate.isHead };
   try {
-    const findings = await judgeAndApply(deps, request, candidate);
+    const findings = await admitAndApply(deps, request, candidate);
     const report = await recordWithOrders(deps, reportFindings(facts, findings, deps.clock.now()), told);
     request.onReport?.(report);
     return report;
@@ -163,7 +168,30 @@ async function pass(deps: Deps, request: OrderedPass, candidate: Candidate): Pro
   }
 }
 
-async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Candidate): Promise<Findings> {
+/** What is in a commit counts only once it is clear that it may be the newest. */
+async function admitAndApply(deps: Deps, request: PassRequest, candidate: Candidate): Promise<Findings> {
+  if (candidate.accepted) return judgeAndApply(deps, request, candidate);
+  const admission = await admit(deps, newcomer(candidate));
+  return admission.kind === 'refused'
+    ? refusedBy(admission, candidate)
+    : judgeAndApply(deps, request, withConfirmed(candidate, admission));
+}
+
+function newcomer({ snapshot, inForce }: Candidate) {
+  return { sha: snapshot.revision.sha, ...(inForce !== undefined && { inForce }) };
+}
+
+function refusedBy({ refusal }: Extract<Admission, { kind: 'refused' }>, { inForce }: Candidate): Findings {
+  return { kind: 'refused', issues: [], ...refusal, ...(inForce !== undefined && { inForce }) };
+}
+
+function withConfirmed(candidate: Candidate, { confirmed }: { readonly confirmed?: string }): Candidate {
+  return confirmed === undefined
+    ? candidate
+    : { ...candidate, confirmed: [...(candidate.confirmed ?? []), confirmed] };
+}
+
+async function judgeAndApply(deps: Deps, request: PassRequest, candidate: Candidate): Promise<Findings> {
   const { snapshot, accepted, inForce } = candidate;
   const { revision } = snapshot;
   const built = deps.build(snapshot);
@@ -171,25 +199,37 @@ async function judgeAndApply(deps: Deps, { signal }: PassRequest, candidate: Can
   const { desired } = built;
 
   deps.onProgress({ kind: 'observing', revision });
-  const observed = await deps.hosts.observe(questionFor(desired), signal);
-  const suspensions = await deps.control.suspensions();
-  const { plan, shortages, clashes, warnings } = await judge(deps, candidate, {
-    desired,
-    observed,
-    suspensions,
-  });
-  const issues = accepted ? [] : refusals({ shortages, clashes }, desired, observed);
+  const observed = await deps.hosts.observe(questionFor(desired), request.signal);
+  const admission = accepted
+    ? ADMITTED
+    : await admitByMarks(deps, newcomer(candidate), { desired, observed });
+  if (admission.kind === 'refused') return refusedBy(admission, candidate);
+  const facts = { desired, observed, suspensions: await deps.control.suspensions() };
+  const assessment = await judge(deps, withConfirmed(candidate, admission), facts);
+  const issues = accepted ? [] : refusals(assessment, desired, observed);
   if (issues.length > 0) {
+    const { confirmation } = assessment.plan;
     return {
       kind: 'refused',
       issues,
       ...(inForce && { inForce }),
       // Confirming the removals that wait may be what makes the room.
-      ...(plan.confirmation !== undefined && { confirmation: plan.confirmation }),
+      ...(confirmation !== undefined && { confirmation }),
     };
   }
   if (!accepted) await deps.source.accept(revision.sha);
+  return applyPlan(deps, request, { ...facts, assessment, candidate });
+}
 
+interface Judged extends Facts {
+  readonly assessment: Assessment;
+  readonly candidate: Candidate;
+}
+
+async function applyPlan(deps: Deps, { signal }: PassRequest, judged: Judged): Promise<Findings> {
+  const { desired, observed, suspensions, assessment, candidate } = judged;
+  const { plan, shortages, warnings } = assessment;
+  const { revision } = candidate.snapshot;
   const now = deps.clock.now();
   const roomy = holdForCapacity(deps.asked.resume(plan), shortages);
   const todo = deps.retries.limit(deps.restarts.limit(roomy, now), revision.sha, now);
@@ -217,7 +257,7 @@ interface Facts {
 /** Judges, and once more where a person has confirmed what the guards hold back. */
 async function judge(
   deps: Deps,
-  { snapshot, isHead }: Candidate,
+  { snapshot, isHead, confirmed = [] }: Candidate,
   { desired, observed, suspensions }: Facts,
 ): Promise<Assessment> {
   const now = deps.clock.now();
@@ -225,7 +265,7 @@ async function judge(
   const context = { now, commit: snapshot.revision.sha, pauses };
   const judged = assess(desired, observed, context);
   const { confirmation } = judged.plan;
-  if (isHead) await deps.confirmations.keepOnly(confirmation);
+  if (isHead) await deps.confirmations.keepOnly([...confirmed, ...(confirmation ? [confirmation] : [])]);
   if (confirmation === undefined || !(await deps.confirmations.has(confirmation))) return judged;
   return assess(desired, observed, { ...context, confirmed: confirmation });
 }

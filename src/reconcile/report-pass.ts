@@ -24,6 +24,8 @@ export type Findings =
       readonly issues: readonly Issue[];
       readonly inForce?: string;
       readonly confirmation?: string;
+      /** Why the commit is not looked into at all. */
+      readonly error?: NonNullable<Report['error']>;
     }
   | Applied;
 
@@ -43,13 +45,14 @@ interface Applied {
 export function reportFindings(facts: PassFacts, findings: Findings, now: Date): Report {
   const empty = { ...base(facts, now), steps: [], held: [], issues: [], unknownHosts: [] };
   if (findings.kind === 'refused') {
-    const { issues, inForce, confirmation } = findings;
+    const { issues, inForce, confirmation, error } = findings;
     return {
       ...empty,
       status: 'refused',
       issues,
       ...(inForce !== undefined && { inForce }),
       ...(confirmation !== undefined && { confirmation }),
+      ...(error !== undefined && { error }),
     };
   }
   const { plan, steps } = findings;

@@ -19,7 +19,7 @@ export async function requireWaiting(
   const waiting = [...newest.values()].slice(0, 2).flatMap(({ confirmation }) => confirmation ?? []);
   if (waiting.includes(hash)) return;
   const hint =
-    waiting.length === 0 ? 'no removal waits for a confirmation' : `what waits is ${waiting.join(' or ')}`;
+    waiting.length === 0 ? 'nothing waits for a confirmation' : `what waits is ${waiting.join(' or ')}`;
   throw new OperatorError(
     'E_USAGE',
     `${hash} names nothing that the operator's last pass holds back: ${hint}`,

@@ -24,8 +24,9 @@ export function openConfirmations(dir: string, clock: Clock): ConfirmationStore 
   const folder = join(dir, 'confirmations');
   return {
     has: async (hash) => HASH.test(hash) && isValid(join(folder, hash), hash, clock.now()),
-    keepOnly: async (hash) => {
-      const others = (await readdir(folder).catch(ignoreMissing))?.filter((name) => name !== hash) ?? [];
+    keepOnly: async (hashes) => {
+      const there = (await readdir(folder).catch(ignoreMissing)) ?? [];
+      const others = there.filter((name) => !hashes.includes(name));
       for (const name of others) if (HASH.test(name)) await rm(join(folder, name), { force: true });
     },
     add: async (hash, who) => {

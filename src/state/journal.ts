@@ -57,6 +57,7 @@ export async function openJournal(dir: string, options: JournalOptions = {}): Pr
     latestOf: async (sha) => (await readAll(state, (state.bySha.get(sha) ?? []).slice(-1)))[0],
     commits: async () => [...state.bySha.keys()],
     last: async () => (await readAll(state, state.entries.slice(-1)))[0],
+    lastApplied: () => findLastApplied(state),
     recent: async (limit) =>
       (await readAll(state, limit > 0 ? state.entries.slice(-limit) : [])).toReversed(),
     close: async () => {
@@ -168,6 +169,15 @@ async function readAll({ file }: State, entries: readonly Entry[]): Promise<read
     }),
   );
   return reports.filter((report) => report !== undefined);
+}
+
+/** Backwards: in a journal that has one it is among the last lines. */
+async function findLastApplied(state: State): Promise<Report | undefined> {
+  for (const entry of state.entries.toReversed()) {
+    const [report] = await readAll(state, [entry]);
+    if (report?.status === 'applied' || report?.status === 'partial') return report;
+  }
+  return undefined;
 }
 
 /** The parse boundary: what stands in the journal was written by us, or is damaged. */

@@ -16,6 +16,7 @@ export function fakeJournal(): FakeJournal {
     of: async (sha) => of(sha),
     latestOf: async (sha) => of(sha).at(-1),
     last: async () => reports.at(-1),
+    lastApplied: async () => reports.findLast(({ status }) => status === 'applied' || status === 'partial'),
   };
 }
 

@@ -496,6 +496,26 @@ describe('between', () => {
     expect(await mirror.between(from, to)).toEqual([]);
   });
 
+  it('names what a commit does not have in its history, and what is not to be had', async () => {
+    const remote = createRemote();
+    const base = remote.commit(FILES, 'base');
+    const rewritten = remote.commit({ 'manifests/x.json': '' });
+    const mirror = mirrorOf(remote.bare);
+    await mirror.fetch(never);
+    git(remote.work, 'reset', '--quiet', '--hard', 'HEAD~1');
+    const side = remote.commit({ 'manifests/y.json': '' });
+    git(remote.work, 'checkout', '--quiet', '-b', 'topic', base);
+    const topic = remote.commit({ 'manifests/t.json': '' });
+    git(remote.work, 'checkout', '--quiet', 'main');
+    git(remote.work, 'merge', '--quiet', '--no-ff', '-m', 'merge', 'topic');
+    const head = remote.commit({ 'manifests/z.json': '' });
+    await mirror.fetch(never);
+    const missing = '1'.repeat(40);
+    const strange = [rewritten, missing, 'HEAD', '--all'];
+    expect(await mirror.notIn(head, [base, ...strange, side, topic, head])).toEqual(strange);
+    expect(await mirror.notIn(base, [head])).toEqual([head]);
+  });
+
   it('gives at most the 200 newest', async () => {
     const remote = createRemote();
     const from = remote.commit(FILES, 'base');

@@ -34,6 +34,22 @@ describe('createMetrics', () => {
     expect(await value('pass_duration_seconds_sum{status="applied"}')).toBe('1.5');
   });
 
+  it('tells why the newest commit is refused, also while passes hold the one in force', async () => {
+    const { metrics, value } = create();
+    const record = (changes: Parameters<typeof report>[0], isHead = true) =>
+      metrics.onProgress({ kind: 'recorded', report: report(changes), news: false, isHead });
+    const error = { code: 'E_GIT_REWIND', message: 'rewritten' };
+    record({ status: 'refused', error });
+    record({}, false);
+    expect(await value('refused{because="rewind"}')).toBe('1');
+    record({ status: 'refused' });
+    record({}, false);
+    expect(await value('refused{because="rewind"}')).toBe('0');
+    expect(await value('refused{because="manifests"}')).toBe('1');
+    record({});
+    expect(await value('refused{because="manifests"}')).toBe('0');
+  });
+
   it('counts steps by kind and outcome', async () => {
     const { metrics, value } = create();
     const steps = [

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { WaitCutShort } from '../../src/core/asked.ts';
-import type { DesiredState } from '../../src/core/desired.ts';
-import type { Report } from '../../src/core/report.ts';
 import { specHash } from '../../src/core/spec-hash.ts';
 import { type Step, subjectOf } from '../../src/core/step.ts';
 import { OperatorError } from '../../src/errors.ts';
-import { createAskedGuests } from '../../src/reconcile/asked-guests.ts';
-import { type PassRequest, reconcile } from '../../src/reconcile/reconcile.ts';
-import { createRestartLimiter } from '../../src/reconcile/restart-limiter.ts';
-import { createRetryPacer } from '../../src/reconcile/retry-pacer.ts';
 import { Superseded } from '../../src/reconcile/superseded.ts';
 import {
   desiredState,
@@ -21,59 +15,13 @@ import {
   stranger,
   unknownHost,
 } from '../builders.ts';
-import { fakeControl } from '../fakes/control.ts';
-import { fakeHosts } from '../fakes/hosts.ts';
-import { fakeJournal, fakeNotes } from '../fakes/records.ts';
-import { fakeSource } from '../fakes/source.ts';
+import { world } from './world.ts';
 
 const A = 'aaaa';
 const B = 'bbbb';
 const web = desiredVm();
 const db = desiredVm({ name: 'db', host: 'b' });
 const tooLarge = desiredVm({ name: 'huge', memoryMiB: 64 * 1024, maxMemoryMiB: 64 * 1024 });
-
-/** A world with three empty hosts, and passes over it. */
-function world() {
-  const source = fakeSource();
-  const hosts = fakeHosts(knownHost('a'), knownHost('b'), knownHost('c'));
-  const journal = fakeJournal();
-  const notes = fakeNotes();
-  const confirmed = new Set<string>();
-  const cleaned: string[] = [];
-  const control = fakeControl(() => now);
-  let now = NOW;
-  const deps = {
-    source,
-    hosts,
-    journal,
-    notes,
-    confirmations: {
-      has: async (hash: string) => confirmed.has(hash),
-      keepOnly: async (hash: string | undefined) => {
-        for (const other of confirmed) if (other !== hash) confirmed.delete(other);
-      },
-    },
-    control,
-    images: {
-      keepNamed: async ({ vms }: DesiredState) => {
-        cleaned.push([...vms.keys()].join());
-      },
-    },
-    restarts: createRestartLimiter(),
-    retries: createRetryPacer(),
-    asked: createAskedGuests(),
-    clock: { now: () => now },
-    build: source.build,
-    concurrency: { hosts: 4, vmsPerHost: 2 },
-    onProgress: () => {},
-  };
-  const pass = (request: Partial<PassRequest> = {}): Promise<Report> =>
-    reconcile(deps, { trigger: 'poll', signal: new AbortController().signal, ...request });
-  const wait = (seconds: number) => {
-    now = new Date(now.getTime() + seconds * 1000);
-  };
-  return { source, hosts, journal, notes, confirmed, control, cleaned, pass, wait };
-}
 
 describe('a commit that can be done', () => {
   it('is accepted, applied, journalled and noted', async () => {

@@ -24,9 +24,9 @@ describe('what can be confirmed', () => {
 
   it.each<[string, readonly Report[], string]>([
     ['anything else', [of('b', 'ba9876543210')], 'what waits is ba9876543210'],
-    ['what is done by now', [of('b'), of('b', HASH)], 'no removal waits'],
-    ['what an older commit held back', [of('c'), of('b'), of('a', HASH)], 'no removal waits'],
-    ['anything before the first pass', [], 'no removal waits'],
+    ['what is done by now', [of('b'), of('b', HASH)], 'nothing waits'],
+    ['what an older commit held back', [of('c'), of('b'), of('a', HASH)], 'nothing waits'],
+    ['anything before the first pass', [], 'nothing waits'],
   ])('is not %s', async (_, reports, why) => {
     await expect(requireWaiting(journal(...reports), HASH)).rejects.toThrow(why);
   });

@@ -34,12 +34,12 @@ describe('confirmations', () => {
 
   it('keeps only the one that something still waits for', async () => {
     const { store } = open();
-    await store.keepOnly(HASH);
+    await store.keepOnly([HASH]);
     await store.add(HASH, 'ada');
     await store.add('ba9876543210', 'ada');
-    await store.keepOnly(HASH);
+    await store.keepOnly([HASH]);
     expect([await store.has(HASH), await store.has('ba9876543210')]).toEqual([true, false]);
-    await store.keepOnly(undefined);
+    await store.keepOnly([]);
     expect(await store.has(HASH)).toBe(false);
   });
 

@@ -44,6 +44,22 @@ describe('a journal', () => {
     expect(await journal.recent(3)).toEqual([]);
   });
 
+  it('knows the newest report of a commit that hosts were held to, also once it is opened again', async () => {
+    const dir = tempDir();
+    const { journal } = await open(dir);
+    expect(await journal.lastApplied()).toBeUndefined();
+    const outcomes = [
+      ['a', 'applied'],
+      ['b', 'partial'],
+      ['c', 'superseded'],
+      ['d', 'failed'],
+      ['e', 'refused'],
+    ] as const;
+    for (const [sha, status] of outcomes) await journal.append({ ...report(sha), status });
+    expect((await journal.lastApplied())?.revision.sha).toBe('b');
+    expect((await (await open(dir)).journal.lastApplied())?.revision.sha).toBe('b');
+  });
+
   it('gives reports back by commit, oldest first, and the last ones', async () => {
     const { journal } = await open(tempDir());
     for (const [sha, trigger] of [

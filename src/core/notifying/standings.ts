@@ -74,8 +74,10 @@ function judgeCommit(after: Map<string, Standing>, report: Report): void {
   }
 }
 
-function mistakesOf({ issues }: Report): string {
+function mistakesOf({ issues, error, confirmation }: Report): string {
   const [first] = issues;
+  if (error !== undefined)
+    return `${error.message}${confirmation === undefined ? '' : `; kvm-gitops confirm ${confirmation}`}`;
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
   return first === undefined ? '' : `${formatIssue(first)}${more}`;
 }

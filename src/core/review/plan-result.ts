@@ -8,7 +8,12 @@ import type { VmChanges } from '../review-notes.ts';
 /** Manifests as they were judged with what the hosts show. */
 export type Judged =
   | { readonly ok: false; readonly title: string; readonly issues: readonly Issue[] }
-  | ({ readonly ok: true; readonly title: string } & Planned);
+  | ({
+      readonly ok: true;
+      readonly title: string;
+      /** Why a pass would not look into this commit. */
+      readonly refused?: readonly Issue[];
+    } & Planned);
 
 /** What `plan` shows, whatever the form. */
 export interface PlanResult {
@@ -46,10 +51,10 @@ interface NamedRevision {
 export function planResult(judged: Judged): PlanResult {
   const { title } = judged;
   if (!judged.ok) return { title, issues: judged.issues };
-  const { desired, observed, assessment } = judged;
+  const { desired, observed, assessment, refused = [] } = judged;
   return {
     title,
-    issues: refusals(assessment, desired, observed),
+    issues: [...refused, ...refusals(assessment, desired, observed)],
     planned: { desired, observed, assessment },
   };
 }
