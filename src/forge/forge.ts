@@ -10,14 +10,15 @@ export interface Delivery {
 /**
  * What a delivery says has happened. A hint and no more: it decides whether to look, and what is done comes from git.
  *   push       these refs were moved, by their full names
+ *   pull       something about a pull request (GitLab: merge request)
  *   look       it does not say which refs, so looking is right
  *   ping       the forge tries out the webhook
- *   other      something that is no push
+ *   other      something else
  *   malformed  not what this forge sends
  */
 export type ForgeEvent =
   | { readonly kind: 'push'; readonly refs: readonly string[] }
-  | { readonly kind: 'look' | 'ping' }
+  | { readonly kind: 'pull' | 'look' | 'ping' }
   | { readonly kind: 'other'; readonly event: string }
   | { readonly kind: 'malformed'; readonly why: string };
 

@@ -12,6 +12,7 @@ export const gitea: Forge = {
     if (event === undefined) return malformed('neither X-Gitea-Event nor X-Forgejo-Event');
     const payload = parseJson(body);
     if (payload === undefined) return malformed('the body is no JSON: set the content type application/json');
+    if (event === 'pull_request') return { kind: 'pull' };
     return event === 'push' ? pushOf(payload) : { kind: 'other', event };
   },
 };

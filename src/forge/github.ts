@@ -14,6 +14,7 @@ export const github: Forge = {
     if (event === 'ping') return { kind: 'ping' };
     const payload = parseJson(unform(body));
     if (payload === undefined) return malformed('the body is neither JSON nor a form with JSON in it');
+    if (event === 'pull_request') return { kind: 'pull' };
     return event === 'push' ? pushOf(payload) : { kind: 'other', event };
   },
 };

@@ -27,7 +27,7 @@ export const gitlab: Forge = {
     if (event === undefined) return malformed('neither object_kind nor event_name');
     if (event === 'push' || event === 'tag_push') return pushOf(payload);
     if (event === 'repository_update') return pushOfMany(at(payload, 'refs'), asText);
-    return { kind: 'other', event };
+    return event === 'merge_request' ? { kind: 'pull' } : { kind: 'other', event };
   },
 };
 

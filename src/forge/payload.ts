@@ -29,6 +29,12 @@ export function malformed(why: string): ForgeEvent {
   return { kind: 'malformed', why };
 }
 
+/** A number that counts something: whole, and exact in JSON. */
+export function numberAt(value: unknown, ...keys: readonly string[]): number | undefined {
+  const number = at(value, ...keys);
+  return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
+}
+
 /** A push that names its one ref under `ref`, as most forges have it. */
 export function pushOf(payload: unknown): ForgeEvent {
   const ref = textAt(payload, 'ref');

@@ -8,6 +8,8 @@ import { createSeenDeliveries, type SeenDeliveries } from './seen-deliveries.ts'
 export interface WebhookDeps {
   /** Asks for a pass and returns at once. */
   readonly ask: (trigger: string) => void;
+  /** Something may have happened to a pull request; absent: they are not looked at. Returns at once. */
+  readonly askPulls?: (() => void) | undefined;
   /** The branch that is followed: pushes to other refs ask for nothing. */
   readonly branch: string;
   /** Absent: the webhook is off. */
@@ -40,6 +42,7 @@ const RATE = { burst: 60, perSecond: 1, sources: 1_000 };
  *   the forge tries it out (ping)                 200
  *   push of another branch, tag, note; no push    202, asks for nothing
  *   push of the branch                            202, asks for a pass
+ *   about a pull request                          202, has them looked at, where they are
  */
 export function registerWebhook(app: FastifyInstance, deps: WebhookDeps): void {
   const nowMs = deps.nowMs ?? (() => performance.now());
@@ -101,8 +104,9 @@ function receive(
     return sendError(reply, 400, event.why);
   }
   // Before the answer: a delivery that was acknowledged is counted. The pass itself is not waited for.
-  const asked = concerns(event, deps.branch);
-  if (asked) deps.ask('webhook');
+  const asked = concerns(event, deps);
+  if (asked && event.kind !== 'pull') deps.ask('webhook');
+  if (asked && event.kind !== 'push') deps.askPulls?.();
   if (id !== undefined) seen.add(id);
   request.log.debug({ asked, event: event.kind }, asked ? 'webhook accepted' : 'webhook ignored');
   return reply.code(event.kind === 'ping' ? 200 : 202).send({ asked });
@@ -113,7 +117,7 @@ function settingsOf({ webhook }: WebhookDeps): { forge: ForgeName; secret: strin
   return webhook === undefined || secret === '' ? undefined : { forge: webhook.forge, secret };
 }
 
-function concerns(event: ForgeEvent, branch: string): boolean {
+function concerns(event: ForgeEvent, { branch, askPulls }: WebhookDeps): boolean {
   if (event.kind === 'push') return event.refs.includes(`refs/heads/${branch}`);
-  return event.kind === 'look';
+  return event.kind === 'look' || (event.kind === 'pull' && askPulls !== undefined);
 }

@@ -116,6 +116,24 @@ describe('details of the forges', () => {
     expect(FORGES[name].read({ headers, body: Buffer.from('{"test":true}') })).toEqual({ kind: 'ping' });
   });
 
+  it.each<[ForgeName, Record<string, string>, object]>([
+    ['github', { 'x-github-event': 'pull_request' }, { action: 'synchronize', number: 1 }],
+    ['gitea', { 'x-gitea-event': 'pull_request', 'x-gitea-event-type': 'pull_request_sync' }, { number: 1 }],
+    ['gitlab', { 'x-gitlab-event': 'Merge Request Hook' }, { object_kind: 'merge_request' }],
+  ])('reads from %s that a pull request was opened or moved', (name, headers, payload) => {
+    const body = Buffer.from(JSON.stringify(payload));
+    expect(FORGES[name].read({ headers, body })).toEqual({ kind: 'pull' });
+  });
+
+  it.each<[ForgeName, Record<string, string>, object]>([
+    ['github', { 'x-github-event': 'issue_comment' }, { action: 'edited' }],
+    ['gitea', { 'x-gitea-event': 'issue_comment', 'x-gitea-event-type': 'pull_request_comment' }, {}],
+    ['gitlab', { 'x-gitlab-event': 'Note Hook' }, { object_kind: 'note' }],
+  ])('has our own comment on %s set off nothing', (name, headers, payload) => {
+    const body = Buffer.from(JSON.stringify(payload));
+    expect(FORGES[name].read({ headers, body }).kind).toBe('other');
+  });
+
   it("takes Forgejo's own headers", () => {
     const body = JSON.stringify({ ref: MAIN });
     const headers = { 'x-forgejo-event': 'push', 'x-forgejo-signature': hmac(body) };

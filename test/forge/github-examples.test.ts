@@ -29,7 +29,9 @@ describe('payloads that GitHub has sent', () => {
           ? { kind: 'push', refs: [payload['ref']] }
           : name === 'ping'
             ? { kind: 'ping' }
-            : { kind: 'other', event: name },
+            : name === 'pull_request'
+              ? { kind: 'pull' }
+              : { kind: 'other', event: name },
       );
     }
   });

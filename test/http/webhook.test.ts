@@ -32,6 +32,18 @@ describe('POST /webhook', () => {
     expect(asks).toEqual(['webhook']);
   });
 
+  it('has pull requests looked at when one was opened, without a pass, and where they are planned only', async () => {
+    const body = JSON.stringify({ action: 'opened', number: 1 });
+    const headers = { ...JSON_TYPE, 'x-github-event': 'pull_request', 'x-hub-signature-256': sign(body) };
+    const webhook = { forge: 'github', secret: () => SECRET } as const;
+    const looks: string[] = [];
+    const planning = startServer({ webhook, askPulls: () => looks.push('look') });
+    const { answer, asks } = await deliver(body, headers, planning);
+    expect([answer.statusCode, answer.json(), asks, looks]).toEqual([202, { asked: true }, [], ['look']]);
+    const off = await deliver(body, headers, startServer({ webhook }));
+    expect([off.answer.statusCode, off.answer.json(), off.asks]).toEqual([202, { asked: false }, []]);
+  });
+
   it.each([
     { name: 'missing', headers: {} },
     { name: 'empty', headers: { 'x-hub-signature-256': '' } },

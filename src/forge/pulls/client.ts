@@ -1,0 +1,161 @@
+import { judgeAnswer, reasonOf, type Verdict } from '../answer.ts';
+import { numberAt } from '../payload.ts';
+import { headersFor } from '../request.ts';
+import { gitea } from './gitea.ts';
+import { github } from './github.ts';
+import { gitlab } from './gitlab.ts';
+import type { ApiCall, Comment, PullApi, PullForge, PullRequest } from './pull-request.ts';
+
+/** A repository of a forge whose pull requests are planned. */
+export interface PullTarget {
+  readonly forge: PullForge;
+  /** Base of its API, without a slash at the end. */
+  readonly api: string;
+  readonly repository: string;
+}
+
+/** Pull requests of one repository and one branch, and our comments on them. Every method throws a ForgeFailure. */
+export interface PullClient {
+  openPulls(signal: AbortSignal): Promise<readonly PullRequest[]>;
+  /** The first comment of our own user that begins with the line. */
+  findComment(number: number, marker: string, signal: AbortSignal): Promise<Comment | undefined>;
+  /** Gives the comment's id. After a failure nobody knows whether it is there: look again first. */
+  comment(number: number, body: string, signal: AbortSignal): Promise<number>;
+  edit(number: number, id: number, body: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface ClientSettings {
+  readonly target: PullTarget;
+  /** The branch that they go to. */
+  readonly branch: string;
+  /** Asked for at each call, and never kept. */
+  readonly token: () => string;
+  /** Of one call. Default 30 s. */
+  readonly timeoutMs?: number;
+}
+
+/** The forge did not do what it was asked. */
+export class ForgeFailure extends Error {
+  readonly verdict: Exclude<Verdict, { kind: 'done' }>;
+
+  constructor(verdict: Exclude<Verdict, { kind: 'done' }>) {
+    super(verdict.why);
+    this.name = 'ForgeFailure';
+    this.verdict = verdict;
+  }
+}
+
+const APIS: Readonly<Record<PullForge, PullApi>> = { github, gitlab, gitea };
+
+/** Of one list; more is not looked at. */
+const MAX_PAGES = 20;
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+export function createPullClient(settings: ClientSettings): PullClient {
+  const { target, branch } = settings;
+  const { repository } = target;
+  const api = APIS[target.forge];
+  let own: number | undefined;
+
+  async function* pages(pageOf: (page: number) => ApiCall, signal: AbortSignal) {
+    for (let page = 1; page <= MAX_PAGES; page++) {
+      const { json, isLast } = await call(settings, pageOf(page), { signal });
+      if (!Array.isArray(json)) throw malformed();
+      const items: readonly unknown[] = json;
+      yield items;
+      if (isLast) return;
+    }
+  }
+
+  async function ownUser(signal: AbortSignal): Promise<number> {
+    own ??= numberAt((await call(settings, { method: 'GET', path: '/user' }, { signal })).json, 'id');
+    if (own === undefined) throw malformed();
+    return own;
+  }
+
+  return {
+    async openPulls(signal) {
+      const found = new Map<number, PullRequest>();
+      for await (const items of pages((page) => api.list(repository, branch, page), signal))
+        for (const item of items) {
+          const pull = api.pullOf(item, branch);
+          // One that moves between two pages while they are read is on both.
+          if (pull !== undefined) found.set(pull.number, pull);
+        }
+      return [...found.values()];
+    },
+    async findComment(number, marker, signal) {
+      const user = await ownUser(signal);
+      for await (const items of pages((page) => api.comments(repository, number, page), signal))
+        for (const item of items) {
+          const comment = api.commentOf(item);
+          if (comment?.author === user && comment.body.startsWith(marker)) return comment;
+        }
+      return undefined;
+    },
+    async comment(number, body, signal) {
+      const { json } = await call(settings, api.create(repository, number), { body, signal });
+      const id = numberAt(json, 'id');
+      if (id === undefined) throw malformed();
+      return id;
+    },
+    async edit(number, id, body, signal) {
+      await call(settings, api.edit(repository, number, id), { body, signal });
+    },
+  };
+}
+
+interface Sent {
+  /** Text of a comment. */
+  readonly body?: string;
+  readonly signal: AbortSignal;
+}
+
+async function call(
+  { target, token, timeoutMs = 30_000 }: ClientSettings,
+  { method, path }: ApiCall,
+  { body, signal }: Sent,
+): Promise<{ json: unknown; isLast: boolean }> {
+  const { answer, text } = await ask(`${target.api}${path}`, {
+    method,
+    headers: headersFor(target.forge, token()),
+    ...(body !== undefined && { body: JSON.stringify({ body }) }),
+    // A token is not carried to where the forge points.
+    redirect: 'error',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+  }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error instanceof ForgeFailure ? error : new ForgeFailure({ kind: 'again', why: reasonOf(error) });
+  });
+  const verdict = judgeAnswer(answer, text.slice(0, 4096), new Date());
+  if (verdict.kind !== 'done') throw new ForgeFailure(verdict);
+  return { json: parse(text), isLast: !/\brel="?next\b/.test(answer.headers.get('link') ?? '') };
+}
+
+async function ask(url: string, request: RequestInit): Promise<{ answer: Response; text: string }> {
+  const answer = await fetch(url, request);
+  const decoder = new TextDecoder();
+  let [text, bytes] = ['', 0];
+  for await (const chunk of answer.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) throw new ForgeFailure({ kind: 'again', why: 'the answer has no end' });
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return { answer, text };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // An edit may be answered with nothing.
+    return undefined;
+  }
+}
+
+function malformed(): ForgeFailure {
+  return new ForgeFailure({
+    kind: 'again',
+    why: 'an answer that is not of its API: check api in operator.yaml',
+  });
+}
