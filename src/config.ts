@@ -10,6 +10,7 @@ import {
   toHosts,
 } from './config/hosts.ts';
 import { explainConfigIssues } from './config/issues.ts';
+import { checkPullRequests, toPullRequests } from './config/pull-requests.ts';
 import { type WrittenConfig, writtenConfig } from './config/schema.ts';
 import type { ConfigContext, Environment } from './config/values.ts';
 import { formatIssue, type Issue } from './core/issue.ts';
@@ -44,6 +45,7 @@ export function loadConfig(path?: string, env: Environment = environment()): Con
   const wrong = [
     ...checkHosts(config.hosts, { root, file }),
     ...checkDnsmasq(config.dnsmasq, { root, file }),
+    ...checkPullRequests(result.data, { root, file }),
   ];
   if (wrong.length > 0) throw invalidConfig(file, wrong);
   return config;
@@ -95,6 +97,8 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
     commitStatus: written.commitStatus,
     /** Who is told of what breaks, waits or is well again. */
     notifications: written.notifications,
+    /** Undefined: no pull request is planned. */
+    pullRequests: toPullRequests(written),
     logLevel: written.log.level,
   };
 }

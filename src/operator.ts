@@ -11,7 +11,7 @@ import { createGuests } from './guests/guests.ts';
 import { seedImage } from './guests/seed-image.ts';
 import { type HostClient, openHostClient } from './hosts/host-client.ts';
 import { connectHost, HostLink, type LinkState } from './hosts/host-link.ts';
-import { createHosts } from './hosts/hosts.ts';
+import { createHosts, type HostsOptions } from './hosts/hosts.ts';
 import { openCheckedVolumes } from './hosts/images/checked-volumes.ts';
 import { type ImageFiles, openImageFiles } from './hosts/images/image-files.ts';
 import { openInventory } from './hosts/inventory.ts';
@@ -63,6 +63,8 @@ export interface Operator {
   readonly statuses: StatusSender | undefined;
   /** Undefined where operator.yaml names nobody to be told. */
   readonly notifier: Notifier | undefined;
+  /** For plans that are made while passes run: what those have, and no pass knows of it. */
+  readonly beside: Pick<Hosts, 'observe'> & Pick<Deps, 'build'>;
   close(): Promise<void>;
 }
 
@@ -90,7 +92,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
   const notifier = options.readOnly ? undefined : await openNotifier(config, mirror, log);
   const links = createLinks(config, options);
   const files = await openImageFiles(config.stateDir, COPY_TIMEOUT_MS);
-  const hosts = await openHosts(config, { links, files }, options);
+  const { hosts, beside } = await openHosts(config, { links, files }, options);
   const dnsmasq = openDnsmasq(config);
   const deps: Deps = {
     source: mirror,
@@ -124,6 +126,7 @@ export async function createOperator(config: Config, options: OperatorOptions): 
     notes,
     statuses,
     notifier,
+    beside: { ...beside, build: createBuilder(buildContext(config), files.sources) },
     async close() {
       for (const link of links.values()) link.close();
       dnsmasq?.machine.close();
@@ -213,10 +216,11 @@ async function openHosts(
   config: Config,
   { links, files }: { readonly links: HostLinks; readonly files: ImageFiles },
   { readOnly = false }: OperatorOptions,
-): Promise<Hosts> {
-  return createHosts({
+): Promise<{ hosts: Hosts; beside: Pick<Hosts, 'observe'> }> {
+  const inventory = await openInventory(config.stateDir, { readOnly });
+  const settings: HostsOptions = {
     connections: [...links].map(([name, link]) => ({ name, get: (signal) => link.get(signal) })),
-    inventory: await openInventory(config.stateDir, { readOnly }),
+    inventory,
     settings: {
       shutdownTimeoutMs: config.shutdownTimeoutMs,
       force: config.force,
@@ -234,7 +238,10 @@ async function openHosts(
       checked: await openCheckedVolumes(config.stateDir, { readOnly }),
     },
     observeTimeoutMs: OBSERVE_TIMEOUT_MS,
-  });
+  };
+  // One that looks while a step runs must not remember the host as it was before.
+  const forgetful = { ...inventory, remember: async () => {} };
+  return { hosts: createHosts(settings), beside: createHosts({ ...settings, inventory: forgetful }) };
 }
 
 function createLinks(config: Config, { log, onHostEvent = () => {} }: OperatorOptions): HostLinks {

@@ -4,11 +4,14 @@ import type { Step } from './core/step.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { OnProgress, ProgressEvent } from './reconcile/progress.ts';
 import type { Deps } from './reconcile/reconcile.ts';
+import type { Look } from './review/last-look.ts';
 
 /** What is known from the passes so far. */
 export interface Seen {
   readonly lastReport?: Report;
   readonly observed?: ObservedState;
+  /** What the hosts were asked last, and showed. */
+  readonly look?: Look;
   /** The commit that was planned last. */
   readonly inForce?: string;
   readonly cluster?: string;
@@ -54,7 +57,7 @@ export function createPassWatch(metrics: Metrics): PassWatch {
         ...deps.hosts,
         async observe(question, signal) {
           const observed = await deps.hosts.observe(question, signal);
-          seen = { ...seen, observed };
+          seen = { ...seen, observed, look: { question, observed } };
           metrics.observed(observed);
           return observed;
         },

@@ -15,11 +15,14 @@ import type { WebhookSettings } from './http/webhook.ts';
 import type { Logger } from './log.ts';
 import { createOperator, type Operator, writeResults } from './operator.ts';
 import { createPassWatch, type PassWatch, type Seen } from './pass-watch.ts';
+import { openPullReviews } from './pull-reviews.ts';
 import { createAlarm } from './reconcile/alarm.ts';
 import { type Controller, type ControllerState, createController } from './reconcile/controller.ts';
 import { logProgress } from './reconcile/log-progress.ts';
 import type { OnProgress } from './reconcile/progress.ts';
 import { reconcile } from './reconcile/reconcile.ts';
+import type { Sight } from './review/pull-plan.ts';
+import type { PullRequestsState } from './review/pull-requests.ts';
 import type { ControlStore } from './state/control.ts';
 import { version } from './version.ts';
 
@@ -61,17 +64,33 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     onProgress: (event) => progress.forEach((tell) => tell(event)),
   });
   registerReceivers(registry, () => operator.notifier?.receivers() ?? []);
-  const controller = controllerOf(config, { operator, watch, metrics, log });
+  let newest: string | undefined;
+  const pulls = openPullReviews(config, operator, {
+    sight: () => sightOf(watch.seen(), newest),
+    log,
+  });
+  const controller = controllerOf(config, {
+    operator,
+    watch,
+    metrics,
+    log,
+    onHead: (sha) => {
+      newest = sha;
+    },
+    onEnd: () => pulls?.passEnded(),
+  });
   const startedAt = new Date();
   const status = async () => {
     const suspensions = await operator.control.suspensions();
-    const facts = { ...watch.seen(), ...controller.state(), suspensions };
+    const pullRequests = pulls?.state();
+    const facts = { ...watch.seen(), ...controller.state(), suspensions, pullRequests };
     return viewStatus(config, operator, startedAt, facts);
   };
   const server = buildServer({
     status,
     readiness: () => readiness(watch.seen(), controller.state()),
     ask: (trigger) => controller.ask(trigger),
+    askPulls: pulls && (() => pulls.ask()),
     metrics: registry,
     branch: config.git.branch,
     webhook: webhookOf(config),
@@ -88,9 +107,11 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     const triggers = await openTriggers(operator, controller);
     await putNotesAgain(operator);
     controller.start();
+    pulls?.start();
     const stop = async () => {
       await triggers.close();
       alarm.stop();
+      await pulls?.stop();
       await controller.stop();
       await close();
     };
@@ -106,16 +127,24 @@ interface Parts {
   readonly watch: PassWatch;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Told which commit is the newest, and that a pass has ended. */
+  readonly onHead: (sha: string) => void;
+  readonly onEnd: () => void;
 }
 
-function controllerOf(config: Config, { operator, watch, metrics, log }: Parts): Controller {
+function controllerOf(config: Config, { operator, watch, metrics, log, onHead, onEnd }: Parts): Controller {
   const deps = watch.through(operator.deps);
   return createController({
     async pass(request) {
+      const heard = (sha: string) => {
+        onHead(sha);
+        request.onHead?.(sha);
+      };
       try {
-        return await watch.during(() => reconcile(deps, request));
+        return await watch.during(() => reconcile(deps, { ...request, onHead: heard }));
       } finally {
         metrics.notesPending(operator.notes?.pending ?? 0);
+        onEnd();
       }
     },
     newestCommit: async (signal) => (await deps.source.fetch(signal)).revision.sha,
@@ -124,6 +153,11 @@ function controllerOf(config: Config, { operator, watch, metrics, log }: Parts):
     log,
     random: Math.random,
   });
+}
+
+/** Undefined: no pass has looked yet. */
+function sightOf({ look }: Seen, newest: string | undefined): Sight | undefined {
+  return look === undefined || newest === undefined ? undefined : { base: newest, look };
 }
 
 /** What wakes the loop from outside: pushes to a local remote, and what people tell it by commands. */
@@ -204,7 +238,12 @@ function viewStatus(
     failingSince,
     work,
     suspensions,
-  }: Seen & ControllerState & { readonly suspensions: readonly Suspension[] },
+    pullRequests,
+  }: Seen &
+    ControllerState & {
+      readonly suspensions: readonly Suspension[];
+      readonly pullRequests: PullRequestsState | undefined;
+    },
 ): StatusView {
   return statusView({
     version,
@@ -222,5 +261,6 @@ function viewStatus(
     work,
     suspensions,
     receivers: operator.notifier?.receivers(),
+    pullRequests,
   });
 }

@@ -240,6 +240,43 @@ describe('secrets in operator.yaml', () => {
     expect(inspect(commitStatus)).not.toContain('hunter2');
   });
 
+  const STATUS = 'commitStatus: {forge: github, repository: a/b, token: {env: T}}\n';
+
+  it.each([
+    ['pullRequests: {}', '4:1: pullRequests: needs commitStatus'],
+    [
+      `${STATUS.replace('github', 'bitbucket')}pullRequests: {}`,
+      '5:1: pullRequests: commitStatus.forge is bitbucket',
+    ],
+    [
+      `${STATUS}pullRequests: {name: kvm-gitops}`,
+      '5:16: pullRequests.name: commitStatus.name is "kvm-gitops"',
+    ],
+    [`${STATUS}pullRequests: {name: "a --> b"}`, '5:22: pullRequests.name: expected letters'],
+    [`${STATUS}pullRequests: {forks: maybe}`, '5:23: pullRequests.forks: expected boolean'],
+  ])('refuses %s', (written, mistake) => {
+    expect(mistakes(`${GIT}${SSH}${HOSTS}${written}`, { T: 'x' })).toEqual([
+      expect.stringContaining(mistake),
+    ]);
+  });
+
+  it('plans pull requests on the forge that shows commits, under another name', () => {
+    const { pullRequests } = load(`${GIT}${SSH}${HOSTS}${STATUS}pullRequests: {forks: false}`, {
+      T: 'hunter2',
+    });
+    expect(pullRequests).toMatchObject({
+      forks: false,
+      target: {
+        forge: 'github',
+        api: 'https://api.github.com',
+        repository: 'a/b',
+        context: 'kvm-gitops/plan',
+      },
+    });
+    expect(pullRequests?.token.reveal()).toBe('hunter2');
+    expect(load(`${GIT}${SSH}${HOSTS}${STATUS}`, { T: 'x' }).pullRequests).toBeUndefined();
+  });
+
   it('says where the webhook secret of old stands now', () => {
     expect(mistakes(`${GIT}${SSH}${HOSTS}http: {webhookSecret: {env: HOOK}}`)).toEqual([
       '4:8: http.webhookSecret is now webhook.secret, and webhook.forge names the forge',

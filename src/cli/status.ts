@@ -80,6 +80,10 @@ function printStatus(view: StatusView): void {
   for (const { name, pending, problem: why = 'soon' } of view.notifications ?? [])
     print(colors.yellow(`notifications that ${name} has yet to hear of: ${pending} (${why})`));
   if (problem !== undefined) print(colors.red(`passes fail since ${problem.since}: ${problem.message}`));
+  const pulls = view.pullRequests;
+  if (pulls?.problem !== undefined)
+    print(colors.yellow(`pull requests cannot be looked at: ${pulls.problem}`));
+  else if (pulls !== undefined) print(`${colors.bold('planning')}  ${pulls.open} open pull requests`);
   for (const one of view.suspensions ?? []) print(suspensionLine(one));
   if (lastReport !== undefined) print(`\n${reportText(lastReport)}`);
   for (const { host, kind, subject, progress = '' } of view.work ?? [])

@@ -20,7 +20,9 @@ export function commitStatusSchema(context: ConfigContext) {
       token: z
         .strictObject(secretFields(context), secretError)
         .transform((place, ctx) => readSecret(context, place, ctx))
-        .describe('Access token that may write commit statuses, and need nothing else.'),
+        .describe(
+          'Access token that may write commit statuses, and with pullRequests comments; nothing else.',
+        ),
       name: z.string().min(1).max(40).prefault('kvm-gitops').describe('What the states are shown under.'),
       link: z
         .url('expected a URL')

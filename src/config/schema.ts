@@ -4,6 +4,7 @@ import { checkNotesRef, NOTES_REF } from '../git/notes.ts';
 import { checkBranch, checkFolder, parseRemote } from '../git/remote.ts';
 import { commitStatusSchema } from './commit-status.ts';
 import { notificationsSchema } from './notifications.ts';
+import { pullRequestsSchema } from './pull-requests.ts';
 import {
   type ConfigContext,
   checkedText,
@@ -90,6 +91,7 @@ export function writtenConfig(context: ConfigContext) {
     http: httpSchema(context),
     webhook: webhookSchema(context),
     commitStatus: commitStatusSchema(context),
+    pullRequests: pullRequestsSchema(),
     notifications: notificationsSchema(context),
     log: z
       .strictObject({

@@ -30,12 +30,19 @@ export interface StatusView {
   /** Why passes break now: git cannot be read, or a bug. */
   readonly problem?: { readonly message: string; readonly since: string };
   readonly lastReport?: ReportView;
+  /** Those that are planned, and why the forge cannot be asked; absent: operator.yaml asks for none. */
+  readonly pullRequests?: PullRequestsView;
   /** What people have left alone for a while; absent: nothing. */
   readonly suspensions?: readonly SuspensionView[];
   /** What is being done at this moment; absent: nothing. */
   readonly work?: readonly WorkView[];
   /** By name; empty until a pass has asked the hosts. */
   readonly hosts: readonly HostView[];
+}
+
+interface PullRequestsView {
+  readonly open: number;
+  readonly problem?: string;
 }
 
 export interface ReportView {
@@ -151,6 +158,7 @@ export interface StatusFacts {
   readonly work?: ReadonlyMap<Step, string> | undefined;
   readonly suspensions?: readonly Suspension[];
   readonly receivers?: readonly ReceiverView[] | undefined;
+  readonly pullRequests?: PullRequestsView | undefined;
 }
 
 /** Picks what people may see, field by field: what is new elsewhere is not shown until it is named here. Pure. */
@@ -173,10 +181,15 @@ export function statusView(facts: StatusFacts): StatusView {
       problem: { message: redactText(problem.message), since: problem.since.toISOString() },
     }),
     ...(lastReport !== undefined && { lastReport: viewReport(lastReport) }),
+    ...(facts.pullRequests !== undefined && { pullRequests: viewPulls(facts.pullRequests) }),
     ...(facts.suspensions?.length && { suspensions: facts.suspensions.map(viewSuspension) }),
     ...(facts.work !== undefined && facts.work.size > 0 && { work: [...facts.work].map(viewWork) }),
     hosts: [...(facts.hosts?.hosts.values() ?? [])].toSorted(byName).map((host) => viewHost(host, facts)),
   };
+}
+
+function viewPulls({ open, problem }: PullRequestsView): PullRequestsView {
+  return { open, ...(problem !== undefined && { problem: redactText(problem) }) };
 }
 
 function viewWork([step, progress]: readonly [Step, string]): WorkView {

@@ -47,7 +47,8 @@ export interface StubForge {
   readonly mistakes: string[];
   /** For the next call of that kind, in order. */
   readonly instead: Map<string, Instead[]>;
-  close(): void;
+  /** Throws where a call was not as its original publishes, or the token was in what is shown or said. */
+  close(said?: readonly string[]): void;
 }
 
 export async function startStubForge(forge: PullForge, token: string): Promise<StubForge> {
@@ -68,9 +69,12 @@ export async function startStubForge(forge: PullForge, token: string): Promise<S
     calls: [],
     mistakes: [],
     instead: new Map(),
-    close() {
+    close(said = []) {
       server.closeAllConnections();
       server.close();
+      if (stub.mistakes.length > 0) throw new Error(stub.mistakes.join('\n'));
+      if (JSON.stringify([stub.comments, stub.statuses, said]).includes(token))
+        throw new Error('the token was shown');
     },
   };
 

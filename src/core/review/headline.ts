@@ -1,3 +1,5 @@
+import type { CommitState } from '../commit-state.ts';
+import { firstIssue, stateLine } from '../state-line.ts';
 import { type Plan, type Step, stepId } from '../step.ts';
 import { countKinds } from './count-kinds.ts';
 import type { MergedPlan, PlanResult } from './plan-result.ts';
@@ -11,6 +13,14 @@ export function headline({ issues, planned, merge }: PlanResult): string {
   const parts = countKinds(splitSteps(plan, merge).own);
   if (plan.held.length > 0) parts.push(`${plan.held.length} held`);
   return parts.length === 0 ? 'nothing to do' : parts.join(', ');
+}
+
+/** How the newest commit of a branch stands that was planned. */
+export function planState(result: PlanResult): CommitState {
+  const { issues } = result;
+  return issues.length > 0
+    ? { state: 'failure', description: stateLine(['would be refused', ...firstIssue(issues)]) }
+    : { state: 'success', description: stateLine(['plan', headline(result)]) };
 }
 
 /** Steps of this change, and those that the base alone asks for. */

@@ -6,7 +6,7 @@ import { addressOf, type Comment, type PullApi, type PullRequest, shaOf } from '
 export const github: PullApi = {
   list: (repository, branch, page) => {
     const query = new URLSearchParams({ state: 'open', base: branch, per_page: '50', page: String(page) });
-    return { method: 'GET', path: `/repos/${inPath(repository)}/pulls?${query}` };
+    return { method: 'GET', path: `/repos/${inPath(repository)}/pulls?${query.toString()}` };
   },
   pullOf: (item, branch) => pullOf(item, branch, '/blob/'),
   comments: (repository, number, page) => ({

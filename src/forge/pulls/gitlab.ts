@@ -4,10 +4,15 @@ import { addressOf, type PullApi, shaOf } from './pull-request.ts';
 /** https://docs.gitlab.com/api/merge_requests/ and https://docs.gitlab.com/api/notes/#merge-requests */
 export const gitlab: PullApi = {
   list: (repository, branch, page) => {
-    const query = { state: 'opened', target_branch: branch, per_page: '50', page: String(page) };
+    const query = new URLSearchParams({
+      state: 'opened',
+      target_branch: branch,
+      per_page: '50',
+      page: String(page),
+    });
     return {
       method: 'GET',
-      path: `/projects/${encodeURIComponent(repository)}/merge_requests?${new URLSearchParams(query)}`,
+      path: `/projects/${encodeURIComponent(repository)}/merge_requests?${query.toString()}`,
     };
   },
   pullOf: (item, branch) => {

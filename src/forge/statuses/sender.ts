@@ -110,6 +110,7 @@ class Sender implements StatusSender {
   /** Gives the milliseconds until the next call. */
   async #tell(sha: string, entry: Entry): Promise<number> {
     const verdict = await this.#call(sha, entry.shown);
+    if (this.#stopping.signal.aborted && verdict.kind !== 'done') return 0;
     // A newer state may have come meanwhile.
     const isNewest = this.#waiting.get(sha) === entry;
     switch (verdict.kind) {

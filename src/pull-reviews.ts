@@ -1,0 +1,41 @@
+import type { Config } from './config.ts';
+import { createPullClient } from './forge/pulls/client.ts';
+import { createStatusSender } from './forge/statuses/sender.ts';
+import type { Logger } from './log.ts';
+import type { Operator } from './operator.ts';
+import { createPullPlanner, type Sight } from './review/pull-plan.ts';
+import { createPullRequests, type PullRequests } from './review/pull-requests.ts';
+
+/** Plans of pull requests, where operator.yaml asks for them: with caches and a queue of their own. */
+export function openPullReviews(
+  config: Config,
+  { mirror, beside, deps }: Operator,
+  { sight, log }: { readonly sight: () => Sight | undefined; readonly log: Logger },
+): PullRequests | undefined {
+  if (config.pullRequests === undefined) return undefined;
+  const { target, token, forks } = config.pullRequests;
+  const { branch, path: folder } = config.git;
+  const { pollMs, driftMs } = config;
+  const marker = `<!-- ${target.context} -->`;
+  const forge = { target, token: () => token.reveal(), log };
+  return createPullRequests({
+    client: createPullClient({ ...forge, branch }),
+    statuses: createStatusSender(forge),
+    plan: createPullPlanner({
+      branch,
+      folder,
+      marker,
+      merge: (names, signal) => mirror.merge(names, signal),
+      build: beside.build,
+      inForce: () => mirror.accepted(),
+      ask: (question, signal) => beside.observe(question, signal),
+      clock: deps.clock,
+    }),
+    marker,
+    sight,
+    forks,
+    pollMs,
+    driftMs,
+    log,
+  });
+}
