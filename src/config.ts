@@ -63,6 +63,12 @@ function toConfig(file: string, written: WrittenConfig, env: Environment) {
       remote: git.remote,
       branch: git.branch,
       allowRewind: git.allowRewind,
+      /** Undefined: signatures do not count. */
+      verify: git.verify && {
+        require: git.verify.require,
+        ...defined('allowedSigners', git.verify.allowedSigners),
+        ...defined('gpgKeys', git.verify.gpgKeys),
+      },
       path: git.path,
       credentials: {
         ...defined('sshKeyFile', git.ssh.key),

@@ -21,6 +21,10 @@ export const ERRORS = {
     reaction: 'wait-for-commit',
     summary: 'The branch was rewritten, or taken back behind what was applied.',
   },
+  E_GIT_SIGNATURE: {
+    reaction: 'wait-for-commit',
+    summary: 'A commit is not signed as operator.yaml demands.',
+  },
   E_NOTES_PUSH: { reaction: 'retry', summary: 'A git note cannot be pushed to the remote.' },
   E_SSH_UNREACHABLE: { reaction: 'retry', summary: 'SSH to a host failed or timed out.' },
   E_SSH_AUTH: { reaction: 'retry', summary: 'A host refused the SSH user or key.' },

@@ -198,13 +198,14 @@ export function buildContext(config: Config): BuildContext {
 
 /** The mirror of the manifests repository in the state folder. */
 export function openMirror(config: Config, log: Logger): Mirror {
-  const { remote, branch, path, credentials, timeoutMs, identity } = config.git;
+  const { remote, branch, path, credentials, timeoutMs, identity, verify } = config.git;
   return createMirror({
     dir: join(config.stateDir, 'mirror'),
     remote,
     branch,
     path,
     credentials,
+    ...(verify !== undefined && { trust: verify }),
     timeoutMs,
     identity,
     env: environment(),

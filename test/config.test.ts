@@ -51,6 +51,7 @@ describe('loadConfig', () => {
         remote: '/srv/vms.git',
         branch: 'main',
         allowRewind: false,
+        verify: undefined,
         path: '',
         credentials: {},
         notes: true,

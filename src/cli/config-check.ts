@@ -9,6 +9,7 @@ import { createLogger } from '../log.ts';
 import { checkNames } from '../names/check-names.ts';
 import { createOperator, type Operator } from '../operator.ts';
 import { type Check, checkReceivers } from './check-receivers.ts';
+import { checkTrust } from './check-trust.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals } from './session.ts';
@@ -35,6 +36,7 @@ export async function configCheck(options: CheckOptions): Promise<number> {
     const checks = await Promise.all([checkState(config), checkGit(config, operator, signal), ...hosts]);
     if (operator.dnsmasq !== undefined)
       checks.push(...(await checkNames(operator.dnsmasq.machine, operator.dnsmasq.settings)));
+    checks.push(...(await checkTrust(config, operator.mirror)));
     checks.push(checkWebhook(config), ...(await checkReceivers(config, options.notify === true)));
     if (options.json) printJson(checks);
     else for (const check of checks) print(line(check));

@@ -16,6 +16,7 @@ import {
   secretError,
   secretFields,
 } from './values.ts';
+import { verifySchema } from './verify.ts';
 
 /** What nobody finds by trying. */
 const LEAST_TOKEN = 20;
@@ -152,6 +153,7 @@ function gitSchema(context: ConfigContext) {
         .prefault({})
         .describe('Login to an SSH remote.'),
       token: tokenSchema(context),
+      verify: verifySchema(context),
       notes: z.boolean().prefault(true).describe('Write the result of each commit back as a git note.'),
       notesRef: checkedText(checkNotesRef).prefault(NOTES_REF).describe('Where the notes are.'),
       author: z

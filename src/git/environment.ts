@@ -212,7 +212,7 @@ function configValue(text: string): string {
 }
 
 /** Written whole and renamed into place, so that another process of ours never reads half of it. */
-async function writeOwn(path: string, content: string, mode = 0o600): Promise<void> {
+export async function writeOwn(path: string, content: string, mode = 0o600): Promise<void> {
   const there = await readFile(path, 'utf8').catch(() => undefined);
   if (there === content) return;
   const fresh = `${path}.${process.pid}`;

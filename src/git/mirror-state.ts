@@ -7,9 +7,11 @@ import type { Snapshot } from '../ports.ts';
 import { type Credentials, type Environment, prepareEnvironment } from './environment.ts';
 import { remoteError } from './failures.ts';
 import type { Git, GitFailure } from './git.ts';
+import type { CommitTrust } from './key-files.ts';
 import { checkBranch, checkFolder, parseRemote, type Remote } from './remote.ts';
 import { clearStaleLock, openRepository, type RepositorySettings } from './repository.ts';
 import { DEFAULT_LIMITS, type Limits } from './selection.ts';
+import { createVerifier, type Verifier } from './signatures.ts';
 import { readSnapshot, type Scope } from './snapshot.ts';
 
 export type GitLog = Pick<Logger, 'debug' | 'info' | 'warn'>;
@@ -25,6 +27,8 @@ export interface MirrorSettings {
   /** The operator's environment: PATH, HOME, proxies and the token's variable are taken from it. */
   readonly env: Environment;
   readonly limits?: Partial<Limits>;
+  /** Whose commits count; absent: everybody's who may push. */
+  readonly trust?: CommitTrust;
   /** For each git command. Default 60 s. */
   readonly timeoutMs?: number;
   /** Author of the notes. */
@@ -46,14 +50,20 @@ export interface MirrorState {
   readonly fetchInTurn: LimitFunction;
   /** Fetches that brought something, since the mirror was last packed. */
   moves: number;
+  /** Absent: signatures do not count. */
+  readonly verifier?: Verifier;
 }
 
 const KEPT_SNAPSHOTS = 2;
+const TIMEOUT_MS = 60_000;
 
 /** Checks the settings; throws E_CONFIG_INVALID. */
 export function createState(settings: MirrorSettings): MirrorState {
+  const { dir, env, trust, timeoutMs = TIMEOUT_MS } = settings;
+  const verifier = trust && createVerifier({ trust, dir, repository: mirrorDir(dir), env, timeoutMs });
   return {
     settings,
+    ...(verifier !== undefined && { verifier }),
     remote: parseRemote(settings.remote),
     ref: `refs/heads/${checkBranch(settings.branch)}`,
     scope: { folder: checkFolder(settings.path ?? ''), limits: { ...DEFAULT_LIMITS, ...settings.limits } },
@@ -74,8 +84,12 @@ export function open(state: MirrorState): Promise<Git> {
   return state.opening;
 }
 
+function mirrorDir(dir: string): string {
+  return resolve(join(dir, 'mirror.git'));
+}
+
 async function prepare(state: MirrorState): Promise<RepositorySettings> {
-  const { dir, env, branch, timeoutMs = 60_000 } = state.settings;
+  const { dir, env, branch, timeoutMs = TIMEOUT_MS } = state.settings;
   const environment = await prepareEnvironment({
     dir,
     env,
@@ -83,7 +97,7 @@ async function prepare(state: MirrorState): Promise<RepositorySettings> {
     credentials: state.settings.credentials ?? {},
     identity: state.settings.identity ?? { name: 'kvm-gitops', email: 'kvm-gitops@localhost' },
   });
-  state.repository = { dir: resolve(join(dir, 'mirror.git')), branch, environment, timeoutMs };
+  state.repository = { dir: mirrorDir(dir), branch, environment, timeoutMs };
   return state.repository;
 }
 

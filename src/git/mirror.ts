@@ -18,6 +18,7 @@ import {
 import type { Remote } from './remote.ts';
 import { ACCEPTED_REF, readAccepted, updateRef } from './repository.ts';
 import { isSha, parseRevisions, REVISION_FORMAT, readRevision } from './revision.ts';
+import type { Verifier } from './signatures.ts';
 
 export type { MirrorSettings } from './mirror-state.ts';
 
@@ -28,6 +29,8 @@ export interface Mirror extends Source {
   read(name: string, signal?: AbortSignal): Promise<Snapshot>;
   /** A branch merged with its base in memory, both as the remote has them now; the mirror stays as it is. */
   merge(names: MergeNames, signal: AbortSignal): Promise<Merge>;
+  /** How many keys commits are checked by, by file; undefined: they are not checked. E_GIT_SIGNATURE. */
+  trustedKeys(): Promise<Awaited<ReturnType<Verifier['keys']>> | undefined>;
   /** The mirror itself, opened. */
   git(): Promise<Git>;
   /** E_GIT_REMOTE for what git said of the remote. */
@@ -57,6 +60,8 @@ export function createMirror(settings: MirrorSettings): Mirror {
     accepted: () => guarded(readInForce(state)),
     accept: async (sha) => guarded(accept(state, checkSha(sha))),
     between: async (from, to) => guarded(listBetween(state, checkSha(from), checkSha(to))),
+    distrust: async (sha, from) => guarded(distrust(state, checkSha(sha), from)),
+    trustedKeys: async () => state.verifier?.keys(),
     notIn: async (sha, commits) => guarded(listStrangers(await open(state), checkSha(sha), commits)),
   };
 }
@@ -121,6 +126,11 @@ async function listBetween(state: MirrorState, from: string, to: string): Promis
     if (asGitFailure(error).kind === 'exit') return [];
     throw error;
   }
+}
+
+async function distrust(state: MirrorState, sha: string, from?: string): Promise<string | undefined> {
+  await open(state);
+  return state.verifier?.distrust({ sha, ...(from !== undefined && isSha(from) && { from }) });
 }
 
 function checkSha(sha: string): string {

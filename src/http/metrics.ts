@@ -19,7 +19,7 @@ const REASONS: readonly Held['because'][] = [
   'drift',
   'change',
 ];
-const REFUSALS = ['manifests', 'rewind'] as const;
+const REFUSALS = ['manifests', 'rewind', 'signature'] as const;
 const POWER_STATES: readonly PowerState[] = ['running', 'paused', 'shutoff', 'other'];
 const PASS_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
 const FETCH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -84,7 +84,7 @@ function passMetrics(registry: Registry) {
   });
   const refused = new Gauge({
     name: `${PREFIX}refused`,
-    help: '1: the newest commit is refused, by why: its manifests, or the branch was rewritten or taken back.',
+    help: '1: the newest commit is refused, by why: its manifests, the branch was rewritten or taken back, or a signature.',
     labelNames: ['because'],
     registers,
   });
@@ -112,6 +112,7 @@ function passMetrics(registry: Registry) {
 
 function refusalOf({ status, error }: Report): (typeof REFUSALS)[number] | undefined {
   if (status !== 'refused') return undefined;
+  if (error?.code === 'E_GIT_SIGNATURE') return 'signature';
   return error?.code === 'E_GIT_REWIND' ? 'rewind' : 'manifests';
 }
 

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { Confirmations, Journal, Source } from '../ports.ts';
 
 interface AdmitDeps {
-  readonly source: Pick<Source, 'notIn'>;
+  readonly source: Pick<Source, 'notIn' | 'distrust'>;
   readonly journal: Pick<Journal, 'lastApplied'>;
   readonly confirmations: Pick<Confirmations, 'has'>;
   /** A branch that was rewritten or taken back is followed. */
@@ -36,6 +36,8 @@ export type Admission =
 export const ADMITTED: Extract<Admission, { kind: 'admitted' }> = { kind: 'admitted' };
 
 /**
+ *   it, or a commit on the way to it, is not signed
+ *     as operator.yaml demands                     refused: nobody can confirm that
  *   descends from the commit in force              admitted
  *   no commit is in force, and the journal tells
  *     of one that was                              the same of that one
@@ -44,6 +46,9 @@ export const ADMITTED: Extract<Admission, { kind: 'admitted' }> = { kind: 'admit
  */
 export async function admit(deps: AdmitDeps, { sha, inForce }: Newcomer): Promise<Admission> {
   const before = inForce ?? (await deps.journal.lastApplied())?.revision.sha;
+  const distrust = await deps.source.distrust(sha, before);
+  if (distrust !== undefined)
+    return { kind: 'refused', refusal: { error: { code: 'E_GIT_SIGNATURE', message: distrust } } };
   return judgeDescent(deps, sha, before === undefined ? [] : [before]);
 }
 

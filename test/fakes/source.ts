@@ -14,6 +14,8 @@ export interface FakeSource extends Source {
   /** The commit in force; a test may lose it. */
   inForce: string | undefined;
   fetchError?: Error | undefined;
+  /** What is wrong with the signatures since a commit. */
+  distrust: Source['distrust'];
 }
 
 export function fakeSource(): FakeSource {
@@ -23,6 +25,7 @@ export function fakeSource(): FakeSource {
   const snapshot = (sha: string): Snapshot => ({ revision: revision(sha), files: [], skipped: [] });
   const fake: FakeSource = {
     inForce: undefined,
+    distrust: async () => undefined,
     commit: (sha, content) => {
       commits.set(sha, 'vms' in content ? { ok: true, desired: content } : { ok: false, issues: content });
       branch.push(sha);

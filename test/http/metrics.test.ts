@@ -42,6 +42,8 @@ describe('createMetrics', () => {
     record({ status: 'refused', error });
     record({}, false);
     expect(await value('refused{because="rewind"}')).toBe('1');
+    record({ status: 'refused', error: { ...error, code: 'E_GIT_SIGNATURE' } });
+    expect(await value('refused{because="signature"}')).toBe('1');
     record({ status: 'refused' });
     record({}, false);
     expect(await value('refused{because="rewind"}')).toBe('0');
