@@ -13,7 +13,15 @@ const REFUSED =
 
 /** Whether the remote does not let us write, as opposed to being away or another writer having been quicker. */
 export function isRefused(error: unknown): boolean {
-  return REFUSED.test(outputOf(error));
+  return REFUSED.test(withoutNames(outputOf(error)));
+}
+
+/** A repository may be called `protected`, and so may a ref: `To ADDRESS`, `'ADDRESS'`, `! SOURCE:REF ...`. */
+function withoutNames(output: string): string {
+  return output
+    .replace(/^To .*$/gm, '')
+    .replace(/'[^'\n]*'/g, '')
+    .replace(/^(.)\t\S+\t/gm, '$1 ');
 }
 
 /** Whether the remote answered and did not take it: as a rule because another writer was quicker. */
@@ -26,21 +34,30 @@ function outputOf(error: unknown): string {
   return cause instanceof GitFailure && cause.kind === 'exit' ? cause.output : '';
 }
 
+export interface Batch {
+  readonly ref: string;
+  /** By commit. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** The last try failed, so others may have written what the mirror does not have. */
+  readonly isRetry: boolean;
+}
+
 /**
  * One try to put notes on top of what is at the remote, without force. Gives the commits that the mirror does not have:
- * they get none. Throws E_NOTES_PUSH where it failed; whoever was quicker is fetched by then.
+ * they get none. Throws E_NOTES_PUSH where it failed.
  */
 export async function pushNotes(
   mirror: Mirror,
-  ref: string,
-  texts: ReadonlyMap<string, string>,
+  { ref, texts, isRetry }: Batch,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   try {
     const git = await mirror.git();
     const { known, lost } = await splitKnown(git, texts, signal);
-    const tip = (await readTip(git, ref)) ?? (await fetchNotes(mirror, ref, signal));
     if (known.size === 0) return lost;
+    const here = isRetry ? undefined : await readTip(git, ref);
+    // As late as can be: each moment between this and the push is one in which another writer may be quicker.
+    const tip = here ?? (await fetchNotes(mirror, ref, signal));
     const commit = await writeCommit(git, known, tip, signal);
     if (commit !== undefined) await push(mirror, ref, commit, signal);
     return lost;
@@ -128,19 +145,8 @@ function data(text: string): string {
 
 async function push(mirror: Mirror, ref: string, commit: string, signal: AbortSignal): Promise<void> {
   const git = await mirror.git();
-  try {
-    await git.text(
-      ['push', '--porcelain', '--no-verify', '--end-of-options', mirror.remote.url, `${commit}:${ref}`],
-      {
-        access: 'write',
-        signal,
-      },
-    );
-  } catch (error) {
-    // Whatever it was, the next try starts from what is there then.
-    if (!isRefused(asGitFailure(error))) await fetchNotes(mirror, ref, signal);
-    throw error;
-  }
+  const args = ['push', '--porcelain', '--no-verify', '--end-of-options', mirror.remote.url];
+  await git.text([...args, `${commit}:${ref}`], { access: 'write', signal });
   await updateRef(git, ref, commit);
 }
 

@@ -31,9 +31,9 @@ export interface NotesWriter extends Notes {
 export const NOTES_REF = 'refs/notes/kvm-gitops';
 
 const FIRST_DELAY_MS = 50;
+/** Whoever lost a race waits a multiple of what a try takes: many writers, or a slow remote, are to spread out. */
+const LONGEST_RACE_DELAY_MS = 20_000;
 const WORTH_A_WARNING = 5;
-/** Whoever was only slower than another writer need not wait long, however often it happens. */
-const RACE_DELAY_MS = 500;
 
 /** A writer that pushes without force, one batch at a time, and tries until every note is there. */
 export function createNotes(settings: NotesSettings): NotesWriter {
@@ -51,6 +51,7 @@ class Writer implements NotesWriter {
   #failures = 0;
   #refused = false;
   #outrun = false;
+  #tookMs = 0;
   #warned = false;
   #problem: OperatorError | undefined;
   #listeners = new Set<() => void>();
@@ -108,8 +109,10 @@ class Writer implements NotesWriter {
   async #try(): Promise<void> {
     const batch = new Map(this.#texts);
     const { mirror, log } = this.#settings;
+    const startedAt = performance.now();
     try {
-      const lost = await pushNotes(mirror, this.#ref, batch, this.#stopping.signal);
+      const isRetry = this.#failures > 0;
+      const lost = await pushNotes(mirror, { ref: this.#ref, texts: batch, isRetry }, this.#stopping.signal);
       if (lost.length > 0) log.warn({ commits: lost }, 'commits that the mirror does not have get no note');
       if (this.#failures > 0) log.info({ ref: this.#ref }, 'git notes are written again');
       for (const [sha, text] of batch) if (this.#texts.get(sha) === text) this.#texts.delete(sha);
@@ -118,6 +121,7 @@ class Writer implements NotesWriter {
       this.#warned = false;
       this.#problem = undefined;
     } catch (error) {
+      this.#tookMs = performance.now() - startedAt;
       if (!this.#stopping.signal.aborted) this.#failed(error);
     }
   }
@@ -141,14 +145,20 @@ class Writer implements NotesWriter {
   }
 
   async #rest(): Promise<void> {
-    const { maxDelayMs = 60_000, refusedDelayMs = 600_000 } = this.#settings;
-    const cap = this.#outrun ? RACE_DELAY_MS : maxDelayMs;
-    const delayMs = Math.min(cap, FIRST_DELAY_MS * 2 ** Math.min(this.#failures, 20));
     this.#wake = new AbortController();
     if (this.#stopping.signal.aborted) return;
-    const jittered = (this.#refused ? refusedDelayMs : delayMs) * (0.2 + 0.8 * Math.random());
+    const jittered = this.#delayMs() * (0.2 + 0.8 * Math.random());
     // It only ever ends early because somebody wants a try now, or none any more.
     await sleep(jittered, undefined, { signal: this.#wake.signal }).catch(() => undefined);
+  }
+
+  #delayMs(): number {
+    const { maxDelayMs = 60_000, refusedDelayMs = 600_000 } = this.#settings;
+    if (this.#refused) return refusedDelayMs;
+    const [first, cap] = this.#outrun
+      ? [this.#tookMs, Math.min(maxDelayMs, LONGEST_RACE_DELAY_MS)]
+      : [FIRST_DELAY_MS, maxDelayMs];
+    return Math.min(cap, first * 2 ** Math.min(this.#failures, 20));
   }
 
   #nextTry(signal: AbortSignal): Promise<void> {

@@ -25,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     nodeFlags: [`--max-old-space-size=${HEAP_LIMIT_MIB}`],
     load: async () => (await import('./fleet.ts')).benchFleet,
   },
+  notes: { needsLab: false, load: async () => (await import('./notes.ts')).benchNotes },
   planner: { needsLab: false, load: async () => (await import('./planner.ts')).benchPlanner },
 };
 

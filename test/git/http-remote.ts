@@ -5,14 +5,22 @@ import { onTestFinished } from 'vitest';
 
 export interface HttpRemoteOptions {
   /** Asked for as the password; without it nobody is asked. */
-  readonly token?: string;
+  readonly token?: string | (() => string);
   /** Answers a push with 403. */
   readonly readOnly?: boolean;
   /** Takes requests and never answers. */
   readonly silent?: boolean;
   /** Answers with a redirect to there. */
   readonly redirect?: string;
+  /** What goes wrong with a request; `isPush`: it brings objects. Undefined: nothing does. */
+  readonly fault?: (isPush: boolean) => Fault | undefined;
 }
+
+/**
+ * `dropped`: the connection is gone before anything was done; `cut`: everything is done, and nobody hears of it; `busy`: 503;
+ * `waitMs`: the answer takes its time.
+ */
+export type Fault = 'dropped' | 'cut' | 'busy' | { readonly waitMs: number };
 
 export interface HttpRemote {
   readonly url: string;
@@ -23,18 +31,26 @@ export interface HttpRemote {
 /** Serves a bare repository over smart HTTP on loopback, by git's own `http-backend`, until the test ends. */
 export async function serveHttp(bare: string, options: HttpRemoteOptions = {}): Promise<HttpRemote> {
   const logins: string[] = [];
+  const token = () => (typeof options.token === 'function' ? options.token() : options.token);
   const server = createServer((request, response) => {
     const login = decodeLogin(request);
     if (login !== undefined) logins.push(login);
     if (options.silent) return;
+    const isPush = request.method === 'POST' && request.url?.endsWith('/git-receive-pack') === true;
+    const fault = options.fault?.(isPush);
     if (options.redirect !== undefined) {
       response.writeHead(302, { location: options.redirect + (request.url ?? '') }).end();
-    } else if (options.token !== undefined && !login?.endsWith(`:${options.token}`)) {
+    } else if (token() !== undefined && !login?.endsWith(`:${token()}`)) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end('who are you?');
     } else if (options.readOnly && request.url?.includes('git-receive-pack')) {
       response.writeHead(403).end('this deploy key may only read');
+    } else if (fault === 'dropped') {
+      request.destroy();
+    } else if (fault === 'busy') {
+      response.writeHead(503).end();
     } else {
-      runBackend(bare, request, response);
+      const answer = () => runBackend(bare, request, response, fault === 'cut');
+      setTimeout(answer, typeof fault === 'object' ? fault.waitMs : 0).unref();
     }
   });
   await new Promise<void>((resolve) => {
@@ -55,7 +71,7 @@ function decodeLogin({ headers }: IncomingMessage): string | undefined {
 }
 
 /** One CGI call. */
-function runBackend(bare: string, request: IncomingMessage, response: ServerResponse): void {
+function runBackend(bare: string, request: IncomingMessage, response: ServerResponse, isCut: boolean): void {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const child = spawn('git', ['http-backend'], {
     env: {
@@ -82,6 +98,7 @@ function runBackend(bare: string, request: IncomingMessage, response: ServerResp
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   child.on('close', () => {
+    if (isCut) return void response.destroy();
     const output = Buffer.concat(chunks);
     const end = output.indexOf('\r\n\r\n');
     for (const line of output.subarray(0, end).toString().split('\r\n')) {

@@ -123,17 +123,6 @@ describe('put', () => {
     expect(notes.pending).toBe(0);
     expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
   });
-
-  it('loses no note when ten writers push at once', { timeout: 60_000 }, async () => {
-    const remote = createRemote();
-    const sha = remote.commit({ 'cluster.yaml': '' });
-    const shas = [sha];
-    for (let i = 1; i < 10; i++) shas.push(remote.commit({ 'cluster.yaml': `${i}` }));
-    const writers = await Promise.all(shas.map(() => writerOn(remote.bare)));
-    writers.forEach(({ notes }, i) => notes.put(shas[i] ?? '', `note ${i}`));
-    await Promise.all(writers.map(({ notes }) => notes.flush(never)));
-    expect(shas.map((commit) => noteOf(remote, commit))).toEqual(shas.map((_, i) => `note ${i}`));
-  });
 });
 
 describe('a remote that does not take notes', () => {
