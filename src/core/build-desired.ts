@@ -25,6 +25,9 @@ export type BuildResult =
   | { readonly ok: true; readonly desired: DesiredState }
   | { readonly ok: false; readonly issues: readonly Issue[] };
 
+/** A megabyte of `- {}` has half a million mistakes: nobody reads them, and journal, notes and forges are to carry them. */
+const MAX_ISSUES = 1_000;
+
 const MANIFEST = /^manifests\/.*\.(json|ya?ml)$/i;
 
 /**
@@ -46,7 +49,7 @@ export function buildDesired(files: readonly SourceFile[], context: BuildContext
     ...declared.issues,
     ...crossIssues(declared, { ...read, known: hosts, sopsFiles }, context),
   ];
-  if (issues.length > 0) return { ok: false, issues: issues.toSorted(byPlace) };
+  if (issues.length > 0) return { ok: false, issues: firstOf(issues.toSorted(byPlace)) };
   if (read.cluster === undefined || hosts === undefined) throw new Error('no issues, and yet no cluster');
   return { ok: true, desired: assemble(declared.vms, read.cluster, { hosts, sopsFiles }) };
 }
@@ -107,6 +110,15 @@ function desiredVm(
 function knownHosts({ sound }: ReadCluster, context: BuildContext): ReadonlySet<string> | undefined {
   if (context.hosts !== undefined) return new Set(context.hosts.keys());
   return sound.hosts === undefined ? undefined : new Set(Object.keys(sound.hosts));
+}
+
+/** Where there are too many, the last says how many more there are, at the place of the next one. */
+function firstOf(issues: readonly Issue[]): readonly Issue[] {
+  const [next] = issues.slice(MAX_ISSUES);
+  if (next === undefined) return issues;
+  const { hint: _, ...place } = next;
+  const more = { ...place, message: `and ${issues.length - MAX_ISSUES} more mistakes from here on` };
+  return [...issues.slice(0, MAX_ISSUES), more];
 }
 
 function byPlace(a: Issue, b: Issue): number {

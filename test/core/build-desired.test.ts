@@ -216,6 +216,15 @@ describe('laws of buildDesired', () => {
     );
   });
 
+  it('more mistakes than anybody reads are counted', () => {
+    const content = `- host: t01\n  vmspecs:\n${'    - {}\n'.repeat(300)}`;
+    const built = buildDesired(repository([{ path: 'manifests/a.yaml', content }]));
+    const issues = built.ok ? [] : built.issues;
+    expect(issues).toHaveLength(1_001);
+    expect(issues.at(-1)?.message).toBe('and 200 more mistakes from here on');
+    expect(issues.at(-1)?.line).toBe((issues.at(-2)?.line ?? 0) + 1);
+  });
+
   it.each(['manifests/a.json', 'manifests/a.yaml', 'cluster.yaml'])(
     'nothing in %s makes it throw, and each issue has a place',
     (path) => {
