@@ -2,7 +2,8 @@ import type { Colors } from 'picocolors/types.js';
 import type { Config } from '../config.ts';
 import type { DesiredVm } from '../core/desired.ts';
 import type { Revision } from '../core/report.ts';
-import { STEP_WORDS } from '../core/step-words.ts';
+import { doneToIt } from '../core/step-words.ts';
+import { orderInWords } from '../core/suspension.ts';
 import { formatTime } from '../core/time-words.ts';
 import {
   linesAbout,
@@ -39,13 +40,18 @@ export async function vmHistory(
   signal: AbortSignal,
 ): Promise<readonly VmEntry[]> {
   await operator.mirror.fetch(signal);
-  const changes = await changesOf(operator, config, vm, signal);
-  const records = await recordsOf(operator, vm);
+  const { changes, hosts } = await changesOf(operator, config, vm, signal);
   const { entries } = await readNotes(operator.mirror, config.git.notesRef, MAX_NOTES, signal);
+  const placeOf = placesBy(
+    entries.map(({ revision }) => revision.sha),
+    hosts,
+  );
+  const records = await recordsOf(operator, (sha) => ({ vm, host: placeOf.get(sha) }));
   const found = entries.flatMap(({ revision, note }): VmEntry[] => {
     const change = changes.get(revision.sha);
     const record = records.get(revision.sha);
-    const isTouched = record !== undefined && (record.deeds.length > 0 || record.held.length > 0);
+    const isTouched =
+      record !== undefined && record.deeds.length + record.held.length + record.orders.length > 0;
     if (change === undefined && !isTouched) return [];
     const lines = record === undefined && note !== undefined ? linesAbout(note, vm) : [];
     return [
@@ -64,14 +70,21 @@ export async function vmHistory(
   );
 }
 
+interface Changes {
+  readonly changes: ReadonlyMap<string, VmChange>;
+  /** By commit that changes manifests: the host of the VM; undefined: git does not have it. */
+  readonly hosts: ReadonlyMap<string, string | undefined>;
+}
+
 /** By commit: how it changes the VM. One that is not valid says nothing, and its change counts for the next one that is. */
 async function changesOf(
   { mirror, deps }: Operator,
   config: Config,
   vm: string,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, VmChange>> {
+): Promise<Changes> {
   const changes = new Map<string, VmChange>();
+  const hosts = new Map<string, string | undefined>();
   let before: DesiredVm | undefined;
   for (const { sha } of (await manifestCommits(mirror, { folder: config.git.path }, signal)).toReversed()) {
     const vms = await vmsAt(deps.build, () => mirror.read(sha, signal));
@@ -79,15 +92,33 @@ async function changesOf(
     const after = vms.get(vm);
     const change = vmChange(before, after);
     if (change !== undefined) changes.set(sha, change);
+    hosts.set(sha, after?.host);
     before = after;
   }
-  return changes;
+  return { changes, hosts };
 }
 
-async function recordsOf({ journal }: Operator, vm: string): Promise<ReadonlyMap<string, VmRecord>> {
+/** The host of the VM by commit, newest first; one that changes no manifest leaves it where it was. */
+function placesBy(
+  commits: readonly string[],
+  hosts: ReadonlyMap<string, string | undefined>,
+): ReadonlyMap<string, string | undefined> {
+  const places = new Map<string, string | undefined>();
+  let host: string | undefined;
+  for (const sha of commits.toReversed()) {
+    if (hosts.has(sha)) host = hosts.get(sha);
+    places.set(sha, host);
+  }
+  return places;
+}
+
+async function recordsOf(
+  { journal }: Operator,
+  placeOf: (sha: string) => Parameters<typeof vmRecord>[1],
+): Promise<ReadonlyMap<string, VmRecord>> {
   const records = new Map<string, VmRecord>();
   for (const sha of await journal.commits()) {
-    const record = vmRecord(await journal.of(sha), vm);
+    const record = vmRecord(await journal.of(sha), placeOf(sha));
     if (record !== undefined) records.set(sha, record);
   }
   return records;
@@ -103,6 +134,7 @@ function entryText({ revision, change, record, note }: VmEntry, colors: Colors):
   const lines = [
     change === undefined ? colors.dim('git: no change of this VM') : `git: ${changeText(change)}`,
     ...(record?.deeds ?? []).map((deed) => deedText(deed, colors)),
+    ...(record?.orders ?? []).map((order) => `${formatTime(order.at)}  ${orderInWords(order)}`),
     ...(record?.held ?? []).map(({ kind, host, because, reason }) =>
       colors.yellow(`held ${kind} on ${host} (${because}): ${reason}`),
     ),
@@ -125,7 +157,7 @@ function changeText({ kind, fields }: VmChange): string {
 
 function deedText({ host, kind, reason, outcome, at, trigger, error }: VmDeed, colors: Colors): string {
   const when = formatTime(at);
-  if (outcome === 'done') return `${when}  ${STEP_WORDS[kind].done} it on ${host}: ${reason}  (${trigger})`;
+  if (outcome === 'done') return `${when}  ${doneToIt(kind)} on ${host}: ${reason}  (${trigger})`;
   const why = error === undefined ? reason : `${error.code} ${error.message}`;
   return colors.red(`${when}  ${outcome} ${kind} on ${host}: ${why}  (${trigger})`);
 }

@@ -1,4 +1,7 @@
+import type { DesiredState } from '../core/desired.ts';
 import { arrangeFleet, isActive, type OwnedVm } from '../core/fleet.ts';
+import { leftAlone } from '../core/left-alone.ts';
+import { coversVm } from '../core/pause.ts';
 import { volumesFromTheTop } from '../core/snapshot.ts';
 import type { MarkStep } from '../core/step.ts';
 import { OperatorError } from '../errors.ts';
@@ -18,7 +21,7 @@ export interface PurgeOptions extends GlobalOptions {
  */
 export function purge(vm: string, options: PurgeOptions): Promise<number> {
   return withOperator(options, async ({ operator }) => {
-    const tombstone = await findTombstone(operator, vm, abortOnSignals());
+    const { tombstone, desired } = await findTombstone(operator, vm, abortOnSignals());
     const { host, mark } = tombstone;
     print(`${vm} on ${host} was removed at ${mark.removed?.at ?? 'an unknown time'}. Its volumes:`);
     for (const { pool, name } of volumesFromTheTop(mark)) print(`  ${pool}/${name}`);
@@ -26,19 +29,28 @@ export function purge(vm: string, options: PurgeOptions): Promise<number> {
       print('nothing was changed');
       return 1;
     }
-    await operator.deps.hosts.apply(dueNow(tombstone, operator.deps.clock.now()), () => {});
+    const now = operator.deps.clock.now();
+    await operator.deps.hosts.apply(dueNow(tombstone, now), () => {});
+    const pauses = leftAlone(desired, await operator.deps.control.suspensions(), now);
+    const pause = pauses.find(({ scope }) => coversVm(scope, { host, vm }));
     print(
-      `its purge date is now: a running operator deletes it at once; else run \`kvm-gitops reconcile --once\``,
+      pause === undefined
+        ? 'its purge date is now: a running operator deletes it at once; else run `kvm-gitops reconcile --once`'
+        : `its purge date is now, and it waits: ${pause.reason}`,
     );
     return 0;
   });
 }
 
-async function findTombstone(operator: Operator, name: string, signal: AbortSignal): Promise<OwnedVm> {
+async function findTombstone(
+  operator: Operator,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ readonly tombstone: OwnedVm; readonly desired: DesiredState }> {
   const { desired, observed } = await lookInForce(operator, signal);
   const copies = arrangeFleet(desired.cluster, observed).owned.filter(({ vm }) => vm.name === name);
   const [tombstone, ...others] = copies.filter((copy) => !isActive(copy));
-  if (tombstone !== undefined && others.length === 0) return tombstone;
+  if (tombstone !== undefined && others.length === 0) return { tombstone, desired };
   if (tombstone !== undefined) throw new OperatorError('E_USAGE', `${name} has tombstones on several hosts`);
   const why =
     copies.length > 0

@@ -8,7 +8,7 @@ import { asReceived, movedVolumes, type Way } from './move-volumes.ts';
 import type { KnownHost } from './observed.ts';
 import { convergence, type WantedContext } from './plan-convergence.ts';
 import { settled } from './plan-drift.ts';
-import { type Problem, strangerProblem } from './plan-obstacles.ts';
+import { type Problem, silence, strangerProblem } from './plan-obstacles.ts';
 import { declaredSnapshot, planSnapshots } from './plan-snapshots.ts';
 import { forceOf, readyMark } from './ready-mark.ts';
 import { mergeFirst, snapshotsOf } from './snapshot.ts';
@@ -123,13 +123,13 @@ function planLost(vm: DesiredVm, { claims, tombstones }: Copies, fleet: Fleet): 
 
 /** A host that does not answer, and without which nobody knows whether another copy may start. */
 function silentHost(vm: DesiredVm, { host, mark }: OwnedVm, fleet: Fleet): string | undefined {
-  const end = mark.to !== undefined && mark.to.host !== vm.host ? mark.to.host : undefined;
-  if (end !== undefined && fleet.unknown.has(end))
-    return `it is on its way from ${host} to ${end}, which does not answer: what is there has to be seen first`;
+  const end = mark.to !== undefined && mark.to.host !== vm.host ? fleet.unknown.get(mark.to.host) : undefined;
+  if (end !== undefined)
+    return `it is on its way from ${host} to ${end.name}, which ${silence(end)}: what is there has to be seen first`;
   const seen = fleet.lastSeenOn(vm.name);
   return (
     seen &&
-    `host ${seen.name} does not answer and had this VM when it last answered. Bring it back, or take it out of operator.yaml if it is gone for good`
+    `host ${seen.name} ${silence(seen)} and had this VM when it last answered. Bring it back, or take it out of operator.yaml if it is gone for good`
   );
 }
 

@@ -1,7 +1,7 @@
 import type { DesiredVm } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm, type PlacedVm } from './fleet.ts';
 import { isIncomplete, type Mark } from './mark.ts';
-import type { ObservedVm } from './observed.ts';
+import type { ObservedVm, UnknownHost } from './observed.ts';
 import type { Held } from './step.ts';
 
 /** Why nothing is done for a VM that is in git, and what would have been done. */
@@ -13,11 +13,15 @@ export function hiddenCopy(vm: DesiredVm, fleet: Fleet, except?: string): string
   if (host === undefined) return undefined;
   const seen =
     host.lastSeen === undefined ? 'never answered this operator' : 'had this VM when it last answered';
-  const silent = host.isOffline ? 'is offline (cluster.yaml)' : 'does not answer';
   return (
-    `host ${host.name} ${silent} and ${seen}: a copy may run there. ` +
+    `host ${host.name} ${silence(host)} and ${seen}: a copy may run there. ` +
     'Bring it back, or take it out of operator.yaml if it is gone for good'
   );
+}
+
+/** What keeps a host Unknown, as words behind its name. */
+export function silence({ isOffline }: UnknownHost): string {
+  return isOffline ? 'is offline (cluster.yaml)' : 'does not answer';
 }
 
 /** A VM that is complete only waits for a host that is known to have had it: else one dead host stops all healing. */

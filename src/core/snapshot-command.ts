@@ -54,7 +54,11 @@ function problemOf(
   if (action === 'create') {
     if (!NAME.test(snapshot))
       return `${snapshot} is no name for a snapshot: 1 to 63 of a-z, 0-9 and "-", at least one letter`;
-    return at < 0 ? busy(mark) : `there is a snapshot ${snapshot} already`;
+    if (at < 0) return busy(mark);
+    const isDropped = snapshotsOf(mark)[at]?.by === 'git' && !declared.includes(snapshot);
+    return isDropped
+      ? `git no longer declares ${snapshot}, and it is merged in the next pass: take one of another name, or try again then`
+      : `there is a snapshot ${snapshot} already`;
   }
   if (at < 0) return `there is no snapshot ${snapshot}: ${there}`;
   if (action === 'delete' && declared.includes(snapshot))

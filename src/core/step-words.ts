@@ -43,3 +43,10 @@ export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   publish: { sign: '~', done: 'published' },
   release: { sign: '-', done: 'released' },
 };
+
+/** `created it`; of a verb of two words: `sent it off`. */
+export function doneToIt(kind: StepKind): string {
+  const { done } = STEP_WORDS[kind];
+  const [, verb, particle] = /^(\w+) (off|back|up)$/.exec(done) ?? [];
+  return particle === undefined ? `${done} it` : `${verb} it ${particle}`;
+}

@@ -1,6 +1,7 @@
 import type { DesiredVm } from './desired.ts';
 import type { Report, Status, StepResult } from './report.ts';
 import type { Held } from './step.ts';
+import type { Order } from './suspension.ts';
 
 /** What a commit does to what git says of one VM. */
 export interface VmChange {
@@ -22,6 +23,8 @@ export interface VmRecord {
   readonly deeds: readonly VmDeed[];
   /** What the last pass held back of this VM. */
   readonly held: readonly Held[];
+  /** What people said of leaving it alone, and the ends of that. */
+  readonly orders: readonly Order[];
 }
 
 /** How the VM of that name differs; undefined: not at all. Where its lines stand makes no difference. */
@@ -60,8 +63,14 @@ function show(value: unknown): string {
   return value === undefined ? '(none)' : JSON.stringify(value).replaceAll('"', '');
 }
 
-/** What the reports of one commit, oldest first, say of the VM; undefined: there is none. */
-export function vmRecord(reports: readonly Report[], vm: string): VmRecord | undefined {
+interface Place {
+  readonly vm: string;
+  readonly host: string | undefined;
+}
+
+/** What the reports of one commit, oldest first, say of the VM, which git had on that host; undefined: there is none. */
+export function vmRecord(reports: readonly Report[], place: Place): VmRecord | undefined {
+  const { vm } = place;
   const last = reports.at(-1);
   if (last === undefined) return undefined;
   const deeds = reports.flatMap(({ steps, startedAt: at, trigger }) =>
@@ -71,7 +80,13 @@ export function vmRecord(reports: readonly Report[], vm: string): VmRecord | und
         return { host, kind, reason, outcome, at, trigger, ...(error !== undefined && { error }) };
       }),
   );
-  return { status: last.status, deeds, held: last.held.filter(({ subject }) => subject === vm) };
+  const orders = reports.flatMap((report) => report.orders ?? []).filter(({ scope }) => covers(scope, place));
+  return { status: last.status, deeds, held: last.held.filter(({ subject }) => subject === vm), orders };
+}
+
+function covers(scope: Order['scope'], place: Place): boolean {
+  if (scope?.vm !== undefined) return scope.vm === place.vm;
+  return scope !== undefined && (scope.host === undefined || scope.host === place.host);
 }
 
 /** The lines for people in a note that name the VM. */

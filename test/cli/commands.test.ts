@@ -132,13 +132,19 @@ describe('the commands, in the order of a day', () => {
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('add --yes') });
     expect(await site.run(['reconcile', '--once'])).toMatchObject({ code: 0 });
     expect(site.simulator.host('t01').host.vms()).toHaveLength(1);
+  });
 
+  it('a purge by hand says what it waits for, and deletes the disks then', async () => {
+    await site.run(['suspend', 't01', '--reason', 'new disks', '--for', '2h']);
     const purged = await site.run(['purge', 'web-1', '--yes']);
     expect(purged).toMatchObject({
       code: 0,
       stderr: '',
-      stdout: expect.stringContaining('default/web-1-vda.qcow2'),
+      stdout: expect.stringMatching(
+        /default\/web-1-vda\.qcow2\n.* now, and it waits: suspended by .* new disks\n$/,
+      ),
     });
+    expect(await site.run(['resume', 't01'])).toMatchObject({ code: 0 });
     expect(await site.run(['reconcile', '--once'])).toMatchObject({ code: 0 });
     expect(site.simulator.host('t01').host.vms()).toEqual([]);
     expect(

@@ -78,6 +78,9 @@ describe('an operator that people talk to', () => {
       expect(journal()).toContain(order);
     const noted = async () => /orders:[^]*bob resumed t01/.test((await site.run(['log'])).stdout);
     await waitFor('the note', noted, { timeoutMs: 30_000 });
+    const { stdout: history } = await site.run(['log', 'web-1']);
+    expect(history).toMatch(/Z {2}ann suspended t01 until .*: new disks\n/);
+    expect(history).toMatch(/Z {2}bob resumed t01\n/);
   });
 
   it('ends a suspension by itself, to the second', async () => {

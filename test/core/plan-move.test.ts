@@ -367,6 +367,15 @@ describe('planMove', () => {
     expect(inWords(again.steps)).toEqual([]);
   });
 
+  it.each([
+    ['does not answer', unknownHost('c', ['web'])],
+    ['is offline (cluster.yaml)', { ...unknownHost('c', ['web']), isOffline: true as const }],
+  ])('says of a host that may have a copy that it %s', (silence, third) => {
+    const hosts = [a(leaving()), b(), third];
+    const { held } = plan(desiredState([onB]), observedState(...hosts), { now: NOW, commit: COMMIT });
+    expect(held.map(({ reason }) => reason)).toEqual([expect.stringContaining(`host c ${silence} and had`)]);
+  });
+
   it('purges no old copy whose file may be that of the VM, on a file server', () => {
     const due = stale('b', { purgeAfter: '2026-03-01T11:59:00.000Z' });
     const kinds = [undefined, { host: 'nas', path: '/vms' }].map((source) => {

@@ -141,6 +141,24 @@ describe('snapshots of a VM in git', () => {
     expect(snapshotStep(owned, request, { declared: ['two'] })).toMatchObject({ kind: 'merge' });
   });
 
+  it.each([
+    ['is one already', taken('one', { by: 'git' }), ['one'], /there is a snapshot one already/],
+    ['is one by command', taken('one', { by: 'command' }), [], /there is a snapshot one already/],
+    [
+      'is one that git has just dropped',
+      taken('one', { by: 'git' }),
+      [],
+      /git no longer declares one, and it is merged in the next pass/,
+    ],
+  ])(
+    'are refused to a person who would take one under a name of which there %s',
+    (_, there, declared, why) => {
+      const owned = { host: 'a', vm: observedVm(), mark: mark({ snapshots: [there] }) };
+      const { request } = asked('create', 'one');
+      expect(() => snapshotStep(owned, request, { declared })).toThrow(why);
+    },
+  );
+
   it.each(['create', 'delete', 'revert'] as const)(
     'are nothing that is done (%s) to a VM that is half made and runs',
     (action) => {

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { Scope } from '../../src/core/pause.ts';
+import type { Order } from '../../src/core/suspension.ts';
 import { linesAbout, vmChange, vmRecord } from '../../src/core/vm-history.ts';
 import { desiredSeed, desiredVm, report, stepResult } from '../builders.ts';
+
+const WEB = { vm: 'web', host: 'a' };
 
 describe('how a commit changes a VM', () => {
   it.each([
@@ -42,7 +46,7 @@ describe('what the reports of a commit say of a VM', () => {
         held: [held, { ...held, subject: 'db' }],
       }),
     ];
-    expect(vmRecord(reports, 'web')).toEqual({
+    expect(vmRecord(reports, WEB)).toEqual({
       status: 'partial',
       deeds: [
         expect.objectContaining({ kind: 'create', outcome: 'done', trigger: 'poll' }),
@@ -53,8 +57,29 @@ describe('what the reports of a commit say of a VM', () => {
         }),
       ],
       held: [held],
+      orders: [],
     });
-    expect(vmRecord([], 'web')).toBeUndefined();
+    expect(vmRecord([], WEB)).toBeUndefined();
+  });
+
+  it('is what people said of leaving it alone, its host or everything; not of others', () => {
+    const order = (kind: 'suspend' | 'resume', scope: Scope): Order => ({
+      kind,
+      scope,
+      who: 'ann',
+      at: '2026-03-02T00:00:00.000Z',
+    });
+    const about = [
+      order('suspend', { host: 'a' }),
+      order('resume', {}),
+      order('suspend', { host: 'b', vm: 'web' }),
+    ];
+    const others = [
+      order('suspend', { host: 'b' }),
+      order('suspend', { host: 'a', vm: 'db' }),
+      { kind: 'confirm', who: 'ann', at: '', hash: 'abc' } as const,
+    ];
+    expect(vmRecord([report({ orders: [...others, ...about] })], WEB)?.orders).toEqual(about);
   });
 });
 

@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { labAvailable } from './available.ts';
+import { run } from './command.ts';
 import type { LabHost } from './host.ts';
-import { disorder, type SeenHost } from './host-view.ts';
-import { declare } from './manifest-edits.ts';
+import { disorder, onlyOne, type SeenHost } from './host-view.ts';
+import { declare, type SmallVm } from './manifest-edits.ts';
 import type { CommitNote } from './manifests-remote.ts';
 import { BASE_IMAGE, hasBooted, type Site, useSite } from './operator-fixture.ts';
 import { waitFor } from './wait.ts';
@@ -117,6 +120,59 @@ describe.skipIf(!labAvailable().ok)('moving a VM, each test going on where the l
     expect(text).toMatch(/held move of mover on t0\d \(conflict\): t0\d has no storage pool elsewhere/);
     expect(running(await look())).toEqual(before);
   });
+
+  it('9: empties a host by the patch that `drain` writes, and each VM is once on the other one', async () => {
+    const { remote, look, cli } = site();
+    const target = await whereItRuns();
+    const host = other(target);
+    const fleet: SmallVm[] = [
+      { host, name: 'one', address: 62 },
+      { host, name: 'two', address: 63 },
+      { host, name: 'three', address: 64 },
+      { host, name: 'four', address: 65, power: 'on' },
+    ];
+    declare(remote, 'fleet.yaml', fleet);
+    await done(await push(target));
+    await hasBooted(site(), onlyOne(await look(), 'four'), 1);
+    const { stdout: patch } = await cli('drain', host);
+    expect((await done(await merged(`Drain ${host}`, patch))).summary.failed).toBe(0);
+    const hosts = await look();
+    const on = (name: string) => hosts.find((seen) => seen.name === name)?.vms ?? [];
+    expect(on(host).map(({ mark, running: runs }) => mark?.state ?? runs)).toEqual(
+      on(host).map(() => 'tombstone'),
+    );
+    for (const { name } of fleet) {
+      expect(on(host).find((vm) => vm.name === name)?.mark?.removed?.movedTo).toBe(target);
+      const moved = on(target).find((vm) => vm.name === name);
+      expect([moved?.mark?.state, moved?.running]).toEqual(['ready', name === 'four']);
+    }
+    expect(disorder(hosts, [BASE_IMAGE])).toEqual([]);
+  });
+
+  it('10: evens hosts out by the patch that `rebalance` writes, as it said', async () => {
+    const { cli, look } = site();
+    const json = async (...command: readonly string[]) =>
+      JSON.parse((await cli(...command, '--json')).stdout);
+    const rebalance = ['rebalance', '--max', '1', '--min-gain', '0.1'];
+    const { before, after, moves, patch } = await json(...rebalance);
+    expect(moves).toHaveLength(1);
+    expect(after.spread).toBeLessThan(before.spread);
+    await done(await merged('Even out', patch));
+    const { hosts } = await json('capacity');
+    expect(hosts).toMatchObject([{ memoryMiB: { used: 256 } }, { memoryMiB: { used: 256 } }]);
+    expect((await json(...rebalance)).before).toEqual(after);
+    expect(running(await look())).toEqual(['t01', 't02']);
+    expect(disorder(await look(), [BASE_IMAGE])).toEqual([]);
+  });
+
+  /** Pushes a patch. */
+  async function merged(subject: string, patch: string): Promise<string> {
+    const { remote } = site();
+    const file = join(remote.clone, '..', 'proposed.patch');
+    writeFileSync(file, patch);
+    await run(['git', '-C', remote.clone, 'apply', file]);
+    return remote.push(subject);
+  }
 
   /** A copy takes its time, the more where others are at work beside it. */
   function done(sha: string): Promise<CommitNote> {
