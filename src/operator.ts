@@ -233,6 +233,7 @@ async function openHosts(
         keysDir: join(config.stateDir, 'guest-keys'),
         hosts: new Map([...config.hosts].map(([name, { target }]) => [name, target])),
       }),
+      migrationAddressOf: (host) => config.hosts.get(host)?.migrationAddress ?? host,
     },
     images: {
       files,

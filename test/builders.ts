@@ -51,6 +51,7 @@ export function desiredVm(overrides: Partial<NewVm> = {}): NewVm {
     hostnameVia: 'dhcp',
     protect: false,
     drift: 'heal',
+    migration: 'offline',
     source: { file: 'manifests/web.yaml', line: 4 },
     ...overrides,
   };

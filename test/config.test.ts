@@ -75,6 +75,7 @@ describe('loadConfig', () => {
               keepaliveMs: 10_000,
             },
             libvirt: { uri: 'qemu:///system', sudo: false },
+            migrationAddress: '10.0.0.1',
           },
         ],
       ]),

@@ -14,6 +14,8 @@ export interface HostConfig {
   readonly libvirt: LibvirtEndpoint;
   /** Undefined: as libvirt says of the host. */
   readonly virtType: 'kvm' | 'qemu' | undefined;
+  /** Where the QEMU of other hosts reaches its own. */
+  readonly migrationAddress: string;
 }
 
 /** Where dnsmasq is, and how it is dealt with. */
@@ -89,6 +91,7 @@ function toHost(name: string, host: WrittenHost, ssh: Defaults, env: Environment
     target: toReachable(name, host, { ssh, env }),
     libvirt: { uri: host.libvirtUri, socket: host.socket, sudo: host.sudo },
     virtType: host.virtType,
+    migrationAddress: host.migrationAddress ?? host.address,
   };
 }
 

@@ -350,5 +350,8 @@ function hostSchema(context: ConfigContext) {
       .enum(['kvm', 'qemu'])
       .optional()
       .describe('Hardware virtualisation or emulation; without it, as libvirt says of the host.'),
+    migrationAddress: address
+      .optional()
+      .describe('Where other hosts send VMs that move live; without it, address.'),
   });
 }

@@ -33,10 +33,16 @@ export function findShortages(capacity: readonly HostCapacity[]): Shortage[] {
   });
 }
 
+/** The host on which a step makes a place for a VM that was not there. */
+function newPlaceOf(step: Step): string | undefined {
+  if (step.kind === 'depart') return step.to.host;
+  return step.kind === 'create' || step.kind === 'migrate' ? step.host : undefined;
+}
+
 /** New VMs on hosts that take none. */
 export function drainedShortages({ steps }: Plan, desired: DesiredState): Shortage[] {
   return steps.flatMap((step) => {
-    const host = step.kind === 'create' ? step.host : step.kind === 'depart' ? step.to.host : undefined;
+    const host = newPlaceOf(step);
     if (host === undefined || desired.hosts.get(host)?.state !== 'drained') return [];
     const message = `host ${host} is drained (cluster.yaml), and ${subjectOf(step)} would be new there: put it under another host`;
     return [{ host, resource: `place for ${subjectOf(step)}`, message }];
@@ -55,7 +61,7 @@ export function shortageIssues(
   });
 }
 
-const ARRIVING: readonly StepKind[] = ['create', 'restore', 'receive'];
+const ARRIVING: readonly StepKind[] = ['create', 'restore', 'receive', 'migrate'];
 /** What makes a VM that is there larger: it waits, and the VM is started all the same. */
 const GROWING: readonly StepKind[] = ['attach', 'grow'];
 

@@ -46,11 +46,13 @@ interface Load {
  */
 export function measureCapacity(desired: DesiredState, observed: ObservedState, plan: Plan): HostCapacity[] {
   const byHost = groupByHost(desired);
-  const leaving = uuidsOf(plan, ['remove', 'purge', 'depart']);
+  const leaving = new Set([...uuidsOf(plan, ['remove', 'purge', 'depart']), ...takenOver(plan)]);
   const joining = uuidsOf(plan, ['adopt']);
   const arriving = new Map(
     plan.steps.flatMap((step) =>
-      step.kind === 'receive' ? [[`${step.host}/${step.uuid}`, step.volumes] as const] : [],
+      step.kind === 'receive' || step.kind === 'migrate'
+        ? [[`${step.host}/${step.uuid}`, step.volumes] as const]
+        : [],
     ),
   );
   return [...observed.hosts.values()].flatMap((host) => {
@@ -68,6 +70,11 @@ function uuidsOf({ steps }: Plan, kinds: readonly StepKind[]): ReadonlySet<strin
   return new Set(
     steps.flatMap((step) => ('vm' in step && kinds.includes(step.kind) ? [`${step.host}/${step.uuid}`] : [])),
   );
+}
+
+/** `HOST/UUID` of the VMs that another host takes over while they run. */
+function takenOver({ steps }: Plan): readonly string[] {
+  return steps.flatMap((step) => (step.kind === 'migrate' ? [`${step.from.host}/${step.uuid}`] : []));
 }
 
 interface Wanted {

@@ -63,6 +63,12 @@ const defaultsSchema = z
         .oneOf(['heal', 'report'])
         .optional()
         .describe('What is done where somebody changes a VM on its host. Absent: heal.'),
+      migration: field
+        .oneOf(['offline', 'live', 'live-if-possible'])
+        .optional()
+        .describe(
+          'How VMs that run get to another host: shut down, live, or live where that can be. Absent: offline.',
+        ),
       hostnameVia: hostnameViaField().describe(
         'How guests learn their host names. Absent: cloud-init where they have a seed, else dhcp.',
       ),

@@ -53,6 +53,14 @@ export interface HostPolicy {
   readonly images: readonly Image[];
 }
 
+/**
+ * How a VM that runs gets to another host.
+ *   offline           it is shut down, and started there
+ *   live              it goes on running; held where that cannot be
+ *   live-if-possible  live where it can, else offline
+ */
+export type MigrationMode = 'offline' | 'live' | 'live-if-possible';
+
 /** Whether the plug of a guest is pulled that does not shut down in time. */
 export type ForcePolicy = 'never' | 'allowed';
 
@@ -95,6 +103,7 @@ export interface DesiredVm {
   readonly protect: boolean;
   /** What is done where the host changes it: put back as it is in git, or only reported. */
   readonly drift: DriftPolicy;
+  readonly migration: MigrationMode;
   /** Where it stands in the repository. */
   readonly source: { readonly file: string; readonly line: number };
 }

@@ -172,6 +172,12 @@ export const vmSpecSchema = z
         .describe(
           'What is done where somebody changes the VM on its host: put it back, or only report it. Absent: defaults.drift, else heal.',
         ),
+      migration: field
+        .oneOf(['offline', 'live', 'live-if-possible'])
+        .optional()
+        .describe(
+          'How it gets to another host while it runs: shut down, live, or live where that can be. Absent: defaults.migration, else offline.',
+        ),
     },
     'an object that describes a VM',
   )

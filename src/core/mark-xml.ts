@@ -63,7 +63,10 @@ function render(mark: Mark, prefix: string, namespace: string): string {
         ];
   const ways = (['from', 'to'] as const).flatMap((way) => {
     const passage = mark[way];
-    return passage === undefined ? [] : [`<${prefix}${way}${attributeList({ ...passage })}/>`];
+    if (passage === undefined) return [];
+    const { host, at, commit, stamp, live } = passage;
+    const extras = { ...(stamp !== undefined && { stamp }), ...(live && { live: 'yes' }) };
+    return [`<${prefix}${way}${attributeList({ host, at, commit, ...extras })}/>`];
   });
   const inner = [...volumes, ...snapshots, ...removed, ...ways].join('');
   return `<${prefix}vm${namespace}${attributes}>${inner}</${prefix}vm>`;
@@ -122,6 +125,7 @@ function readPassage(element: Element, way: 'from' | 'to'): Pick<Mark, 'from' | 
     at: required(found, 'at'),
     commit: required(found, 'commit'),
     ...(stamp !== undefined && { stamp }),
+    ...(attribute(found, 'live') !== undefined && readYesNo(found, 'live') && { live: true }),
   };
   return { [way]: passage };
 }

@@ -10,7 +10,7 @@ export const MARK_PREFIX = 'kg';
 /**
  *   building   claimed; its disks are not all there, and it has never been started by us
  *   ready      complete
- *   migrating  shut off, and on its way to another host: never started again unless it is called back
+ *   migrating  on its way to another host, shut off or live: never started again unless it is called back
  *   arriving   claimed on the host that it moves to; it has no disks yet, and cannot run
  *   tombstone  gone from git; or moved away; kept, shut off, until `removed.purgeAfter`
  */
@@ -65,6 +65,8 @@ export interface Passage {
   readonly commit: string;
   /** While it is arriving: what the source's files looked like when their copy was begun. */
   readonly stamp?: string;
+  /** While it is migrating: it runs on until it runs there. */
+  readonly live?: true;
 }
 
 /** A copy that was left behind by a move: it is out of date, and never started again. */

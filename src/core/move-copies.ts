@@ -36,12 +36,15 @@ export function sortCopies(copies: readonly OwnedVm[]): Copies {
   };
 }
 
-/** It was on its way to where the other one stands, and the other one says that it came from there. */
+/**
+ * It was on its way to where the other one stands, and the other one says that it came from there. What a live move leaves is
+ * paused until it is ended.
+ */
 export function hasGone(husk: OwnedVm, body: OwnedVm): boolean {
   return (
     husk.host !== body.host &&
     husk.mark.state === 'migrating' &&
-    husk.vm.power === 'shutoff' &&
+    (husk.vm.power === 'shutoff' || (husk.vm.power === 'paused' && husk.mark.to?.live === true)) &&
     husk.mark.to?.host === body.host &&
     body.mark.from?.host === husk.host &&
     husk.vm.name === body.vm.name &&

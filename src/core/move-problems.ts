@@ -23,7 +23,7 @@ export function moveProblem(
   );
 }
 
-function sourceProblem({ vm, found, mark, from }: Way): string | undefined {
+function sourceProblem({ vm, found, mark, from, isLive }: Way): string | undefined {
   const on = `on ${from.name}`;
   if (found.name !== vm.name) return `it was renamed to ${found.name} ${on}: rename it back`;
   if (found.uuid !== vm.uuid) return `its uuid ${on} is ${found.uuid}, and ${vm.uuid} in git`;
@@ -32,10 +32,10 @@ function sourceProblem({ vm, found, mark, from }: Way): string | undefined {
     return `its creation ${on} was never finished: put its lines back under ${from.name}, or remove it first`;
   if (found.managedSave)
     return `it is off ${on} with its memory saved, which belongs to that host: start it there, or \`virsh managedsave-remove ${vm.name}\``;
-  if (found.power === 'paused' || found.power === 'other')
+  if (isLive !== true && (found.power === 'paused' || found.power === 'other'))
     return `it is ${found.power === 'paused' ? 'paused' : 'neither running nor shut off'} ${on}, and cannot shut down: help it there`;
-  if (vm.power === 'manual' && found.power !== 'shutoff')
-    return `it runs ${on}, and power is left to people (power: manual): shut it off, then it moves`;
+  if (isLive !== true && vm.power === 'manual' && found.power !== 'shutoff')
+    return `it runs ${on}, and power is left to people (power: manual): shut it off, or have it move live (migration: live)`;
   if (found.foreignSnapshots !== undefined)
     return `it has snapshots of libvirt's own (${found.foreignSnapshots.join(', ')}), which do not move: delete them ${on}`;
   const [tie] = found.ties ?? [];

@@ -11,6 +11,8 @@ export interface Way {
   readonly mark: Mark;
   readonly from: KnownHost;
   readonly to: KnownHost;
+  /** It goes on running. */
+  readonly isLive?: boolean;
 }
 
 /**
@@ -52,22 +54,28 @@ export function fileOf({ pool, name }: VolumeRef, { pools }: Pick<KnownHost, 'po
   return found?.active === true && found.path !== undefined ? `${found.path}/${name}` : undefined;
 }
 
-/** The VM as it is on the other host once it has been received there, with that mark. */
-export function asReceived(
-  { vm, found, from, to }: Way,
+/** The VM as it is on the other host once it has arrived there, with that mark. */
+export function asArrived(
+  { vm, found, from, to, isLive }: Way,
   volumes: readonly MovedVolume[],
   mark: Mark,
 ): ObservedVm {
-  const { run: _run, live: _live, liveDevices: _devices, request: _request, ...rest } = found;
+  const { run, live, liveDevices, request: _request, ...rest } = found;
   const files = new Map(volumes.map((volume) => [fileOf(volume.from, from), fileOf(volume.to, to)]));
+  const there = <D extends { readonly file?: string }>({ file, ...disk }: D) => {
+    const moved = file === undefined ? undefined : (files.get(file) ?? file);
+    return { ...disk, ...(moved !== undefined && { file: moved }) };
+  };
   return {
     ...rest,
-    power: 'shutoff',
-    autostart: vm.autostart,
-    disks: found.disks.map(({ file, ...disk }) => {
-      const moved = file === undefined ? undefined : (files.get(file) ?? file);
-      return { ...disk, ...(moved !== undefined && { file: moved }) };
+    ...(isLive === true && {
+      ...(run !== undefined && { run }),
+      ...(live && { live }),
+      ...(liveDevices && { liveDevices: { ...liveDevices, disks: liveDevices.disks.map(there) } }),
     }),
+    power: isLive === true ? 'running' : 'shutoff',
+    autostart: vm.autostart,
+    disks: found.disks.map(there),
     mark,
   };
 }

@@ -1,12 +1,22 @@
 import { promisable } from './capacity.ts';
 import type { DesiredState } from './desired.ts';
 import type { Fleet } from './fleet.ts';
-import { endsRun, laneOf, type Plan, type StartStep, type Step, type StepKind, stepId } from './step.ts';
+import {
+  endsRun,
+  laneOf,
+  type MigrateStep,
+  type Plan,
+  type StartStep,
+  type Step,
+  type StepKind,
+  stepId,
+} from './step.ts';
+import { withhold } from './withhold.ts';
 
 /**
  * What comes to a host and has no room beside what is to stop there starts once that has stopped: so VMs change places
  * between hosts that could not run both. One that moves is not stopped before its place is free either, but where each
- * waits for the other's place: then both are stopped first.
+ * waits for the other's place: then both are stopped first. One that moves live is not stopped, and waits in that case.
  */
 export function orderByRoom(plan: Plan, desired: DesiredState, fleet: Fleet): Plan {
   const endings = runsEnding(plan.steps, fleet);
@@ -20,12 +30,21 @@ export function orderByRoom(plan: Plan, desired: DesiredState, fleet: Fleet): Pl
     plan.steps.flatMap((step) => (step.kind === 'depart' ? [[step.uuid, stepId(step)] as const] : [])),
   );
   const order = createOrder(plan.steps);
+  const stuck = new Set<string>();
   for (const { start, ids } of waiting) {
-    order.add(stepId(start), ids);
+    const isFree = order.add(stepId(start), ids);
+    if (start.kind === 'migrate' && !isFree) stuck.add(stepId(start));
     const depart = departs.get(start.uuid);
     if (depart !== undefined) order.add(depart, ids);
   }
-  return { ...plan, steps: plan.steps.map((step) => order.applied(step)) };
+  const ordered = { ...plan, steps: plan.steps.map((step) => order.applied(step)) };
+  return withhold(ordered, (step) =>
+    stuck.has(stepId(step)) ? { because: 'capacity', reason: noRoomFor(step) } : undefined,
+  );
+}
+
+function noRoomFor({ host }: Step): string {
+  return `${host} has no room for it beside what runs there, which waits for its place in turn: have one of them move offline`;
 }
 
 /** By host, the ids of the steps that end what runs there. */
@@ -38,16 +57,16 @@ function runsEnding(steps: readonly Step[], { known }: Fleet): ReadonlyMap<strin
   );
   const endings = new Map<string, string[]>();
   for (const step of steps) {
-    if (!endsRun(step) || step.kind === 'restart' || !('uuid' in step)) continue;
-    if (running.get(step.host)?.has(step.uuid))
-      endings.set(step.host, [...(endings.get(step.host) ?? []), stepId(step)]);
+    if (!('uuid' in step) || step.kind === 'restart' || !(endsRun(step) || step.kind === 'migrate')) continue;
+    const host = step.kind === 'migrate' ? step.from.host : step.host;
+    if (running.get(host)?.has(step.uuid)) endings.set(host, [...(endings.get(host) ?? []), stepId(step)]);
   }
   return endings;
 }
 
 interface Starts {
-  /** Of VMs that come to the host in this plan, or have just come. */
-  readonly coming: StartStep[];
+  /** Of VMs that come to the host in this plan, or have just come; those that come while they run start with that. */
+  readonly coming: (StartStep | MigrateStep)[];
   /** Of those that were there all the time. */
   readonly returning: StartStep[];
 }
@@ -58,11 +77,12 @@ function startsOn(steps: readonly Step[]): ReadonlyMap<string, Starts> {
   const brought = new Set(steps.filter(({ kind }) => BRINGS.includes(kind)).map(laneOf));
   const starts = new Map<string, Starts>();
   for (const step of steps) {
-    if (step.kind !== 'start') continue;
+    if (step.kind !== 'start' && step.kind !== 'migrate') continue;
     const there = starts.get(step.host) ?? { coming: [], returning: [] };
     starts.set(step.host, there);
-    const isComing = brought.has(laneOf(step)) || step.leftOn !== undefined;
-    (isComing ? there.coming : there.returning).push(step);
+    const isComing = step.kind === 'migrate' || brought.has(laneOf(step)) || step.leftOn !== undefined;
+    if (isComing) there.coming.push(step);
+    else there.returning.push(step);
   }
   return starts;
 }
@@ -72,7 +92,7 @@ function withoutRoom(
   name: string,
   starts: Starts | undefined,
   { desired, fleet }: { readonly desired: DesiredState; readonly fleet: Fleet },
-): readonly StartStep[] {
+): Starts['coming'] {
   const host = fleet.known.get(name);
   const policy = desired.hosts.get(name);
   if (starts === undefined || host === undefined || policy === undefined) return [];
@@ -100,9 +120,11 @@ function createOrder(steps: readonly Step[]) {
     return seen.has(other);
   };
   return {
-    add(id: string, before: readonly string[]) {
+    /** False: not all of it, as that would close a circle. */
+    add(id: string, before: readonly string[]): boolean {
       const possible = before.filter((other) => !waitsFor(other, id) && !earlierThan(id).includes(other));
       added.set(id, [...(added.get(id) ?? []), ...possible]);
+      return before.every((other) => earlierThan(id).includes(other));
     },
     applied(step: Step): Step {
       const more = added.get(stepId(step)) ?? [];

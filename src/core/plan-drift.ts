@@ -81,7 +81,14 @@ function settle({ steps, held }: Verdict, settles: NonNullable<VmStep['settles']
 
 function settling(step: VmStep, settles: NonNullable<VmStep['settles']>): VmStep {
   const { kind } = step;
-  if (kind !== 'adopt' && kind !== 'create' && kind !== 'mark' && kind !== 'restore' && kind !== 'receive')
+  if (
+    kind !== 'adopt' &&
+    kind !== 'create' &&
+    kind !== 'mark' &&
+    kind !== 'restore' &&
+    kind !== 'receive' &&
+    kind !== 'migrate'
+  )
     return { ...step, settles };
   return { ...step, mark: settledMark(step.mark, { ...settles, commit: step.mark.commit }) };
 }

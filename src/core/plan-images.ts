@@ -34,7 +34,7 @@ export function withImages(
 /** A VM that moves has to find on its new host what it is an overlay of. */
 function imageToBring(step: Step, host: KnownHost | undefined): Image | undefined {
   if (step.kind === 'create') return needsImage(step, host) ? step.spec.bootDisk.image : undefined;
-  const image = step.kind === 'receive' ? step.image : undefined;
+  const image = step.kind === 'receive' || step.kind === 'migrate' ? step.image : undefined;
   return image === undefined || image.content === undefined || isChecked(image, host) ? undefined : image;
 }
 
@@ -68,8 +68,8 @@ function afterImage(step: Step, brought: ReadonlyMap<string, ImageStep>): Step {
 
 function imageNeeded(step: Step): { readonly host: string; readonly image: Image } | undefined {
   if (step.kind === 'create') return { host: step.host, image: step.spec.bootDisk.image };
-  if (step.kind !== 'receive' && step.kind !== 'depart') return undefined;
-  const host = step.kind === 'receive' ? step.host : step.to.host;
+  if (step.kind !== 'receive' && step.kind !== 'depart' && step.kind !== 'migrate') return undefined;
+  const host = step.kind === 'depart' ? step.to.host : step.host;
   return step.image && { host, image: step.image };
 }
 

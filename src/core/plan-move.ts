@@ -1,18 +1,19 @@
 import type { DesiredVm } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
-import { isLeftBehind, type Mark, type Passage } from './mark.ts';
+import { liveObstacle, movesLive, wantsLive } from './live-move.ts';
+import { isLeftBehind } from './mark.ts';
+import { afterStep, type Leg, moveChain } from './move-chain.ts';
 import { type Copies, sortCopies } from './move-copies.ts';
 import { moveProblem } from './move-problems.ts';
 import { abandonment, recallment, retirement } from './move-steps.ts';
-import { asReceived, movedVolumes, type Way } from './move-volumes.ts';
+import { movedVolumes, type Way } from './move-volumes.ts';
 import type { KnownHost } from './observed.ts';
-import { convergence, type WantedContext } from './plan-convergence.ts';
-import { settled } from './plan-drift.ts';
+import type { WantedContext } from './plan-convergence.ts';
 import { type Problem, silence, strangerProblem } from './plan-obstacles.ts';
-import { declaredSnapshot, planSnapshots } from './plan-snapshots.ts';
-import { forceOf, readyMark } from './ready-mark.ts';
+import { planSnapshots } from './plan-snapshots.ts';
+import { readyMark } from './ready-mark.ts';
 import { mergeFirst, snapshotsOf } from './snapshot.ts';
-import { type DepartStep, type ReceiveStep, type Step, stepId, type Verdict } from './step.ts';
+import type { RecallStep, Step, Verdict } from './step.ts';
 
 /** The VM is, or is to be again, on the host that git says; `first` and `last` end a move. */
 export interface Staying {
@@ -29,6 +30,10 @@ export interface Staying {
  *   the VM           | a claim on                | what follows
  *   -----------------|---------------------------|-------------------------------------------------------
  *   on another host  | no host                   | depart, receive, then as if it were there, retire
+ *   running there,   | no host, or this host     | migrate, then as if it were there, retire
+ *   and may move live|                           |
+ *   on its way live  | any host, and git wants   | abandon there, recall, and as if it had never left
+ *                    | that no longer            |
  *   on its way here  | this host, or none        | receive, then as if it were there, retire
  *   on its way       | another host              | abandon there, depart to here, receive, ..., retire
  *   to another host  |                           |
@@ -56,9 +61,11 @@ export function planMove(
     return hold(
       vm,
       'conflict',
-      `it was started on ${started.host} before its disks were there: shut it off there`,
+      movesLive(body)
+        ? `its move to ${started.host} was cut short, and is not given up there yet: it is tried again then`
+        : `it was started on ${started.host} before its disks were there: shut it off there`,
     );
-  if (body.mark.state === 'migrating' && body.vm.power !== 'shutoff')
+  if (body.mark.state === 'migrating' && body.vm.power !== 'shutoff' && !movesLive(body))
     return hold(
       vm,
       'conflict',
@@ -146,24 +153,51 @@ function planStay(
   const silent = isLeaving ? silentHost(vm, body, context.fleet) : undefined;
   if (silent !== undefined) return hold(vm, 'unknown', silent);
   const abandons = claims.map((claim) => abandonment(claim, body, 'it stays where it is'));
-  const mark = readyMark(vm, context, body.mark);
-  const recall = isLeaving
-    ? [recallment(body, { mark, autostart: vm.autostart, fleet: context.fleet, after: abandons })]
-    : [];
-  const owned = isLeaving ? { ...body, mark, vm: { ...body.vm, mark, autostart: vm.autostart } } : body;
-  const isOff = vm.power !== 'on' || body.vm.power === 'running';
+  const recalled = isLeaving ? calledBack(vm, body, context) : body;
+  const recall = isLeaving ? [recallOf(vm, body, { ...context, after: abandons })] : [];
+  const isOff = vm.power !== 'on' || recalled.vm.power === 'running';
   const after = isOff ? [] : [`start ${vm.host}/${vm.name}`];
-  const last =
-    husk === undefined ? [] : [retirement(husk, body, { ...context, onceItRuns: vm.power === 'on', after })];
-  return { first: [...abandons, ...recall], owned, last, ...(husk && { leftOn: husk.host }) };
+  // What a live move leaves hangs: it has to be gone before the VM is started.
+  const hangs = husk !== undefined && movesLive(husk);
+  const order = hangs ? { onceItRuns: false, after: [] } : { onceItRuns: vm.power === 'on', after };
+  const retire = husk === undefined ? [] : [retirement(husk, body, { ...context, ...order })];
+  return {
+    first: [...abandons, ...recall, ...(hangs ? retire : [])],
+    owned: recalled,
+    last: hangs ? [] : retire,
+    ...(husk && { leftOn: husk.host }),
+  };
 }
 
-interface Leg {
-  readonly copies: Copies;
-  readonly body: OwnedVm;
-  readonly husk: OwnedVm | undefined;
-  readonly from: KnownHost;
-  readonly to: KnownHost;
+/** The VM once it is called back. */
+function calledBack(vm: DesiredVm, body: OwnedVm, context: WantedContext): OwnedVm {
+  const mark = readyMark(vm, context, body.mark);
+  const power = movesLive(body) ? 'running' : body.vm.power;
+  return { ...body, mark, vm: { ...body.vm, mark, power, autostart: vm.autostart } };
+}
+
+function recallOf(
+  vm: DesiredVm,
+  body: OwnedVm,
+  context: WantedContext & { readonly after: readonly Step[] },
+): RecallStep {
+  const { fleet, after } = context;
+  return recallment(body, {
+    mark: readyMark(vm, context, body.mark),
+    autostart: vm.autostart,
+    fleet,
+    after,
+  });
+}
+
+/** It goes another way than the one that it is on while it runs: it is called back, and goes from there. */
+function planAnew(vm: DesiredVm, leg: Leg, context: WantedContext): Verdict {
+  const { copies, body } = leg;
+  const abandons = copies.claims.map((claim) => abandonment(claim, body, 'its move is given up'));
+  const recall = recallOf(vm, body, { ...context, after: abandons });
+  const back = calledBack(vm, body, context);
+  const anew = planWay(vm, { ...leg, copies: { ...copies, claims: [] }, body: back }, context);
+  return { steps: [...abandons, recall, ...afterStep(anew.steps, recall)], held: anew.held };
 }
 
 function planWay(vm: DesiredVm, leg: Leg, context: WantedContext): Verdict {
@@ -189,99 +223,21 @@ function planWay(vm: DesiredVm, leg: Leg, context: WantedContext): Verdict {
         .held,
     };
   const { snapshots: _, ...mark } = body.mark;
-  const way: Way = { vm, found: body.vm, mark, from, to };
-  const volumes = movedVolumes(way);
+  const seen: Way = { vm, found: body.vm, mark, from, to };
+  const volumes = movedVolumes(seen);
+  const obstacle = wantsLive(vm, body) ? liveObstacle(seen, volumes) : undefined;
+  const isLive = wantsLive(vm, body) && obstacle === undefined;
+  if (movesLive(body) && !(isLive && body.mark.to?.host === vm.host)) return planAnew(vm, leg, context);
+  if (obstacle !== undefined && vm.migration === 'live')
+    return hold(vm, 'conflict', `it is to move live (migration: live), and ${obstacle}`);
+  const way: Way = { ...seen, isLive };
   const problem = moveProblem(way, volumes, context.policyOf(vm.host));
   if (problem !== undefined) return hold(vm, 'conflict', problem);
   const retired =
     husk === undefined ? [] : [retirement(husk, body, { ...context, onceItRuns: false, after: [] })];
-  const moved = chainOf(vm, { ...leg, way, volumes }, context);
-  return { steps: [...retired, ...chain, ...moved.steps], held: moved.held };
-}
-
-interface Prepared extends Leg {
-  readonly way: Way;
-  readonly volumes: ReceiveStep['volumes'];
-}
-
-/** The steps themselves, in the order in which they are made. */
-function chainOf(vm: DesiredVm, prepared: Prepared, context: WantedContext): Verdict {
-  const { copies, body, husk, way, volumes } = prepared;
-  const base = { vm: vm.name, uuid: vm.uuid, cluster: context.cluster };
-  const continued = copies.claims.find(
-    (claim) => claim.host === vm.host && claim.mark.from?.host === body.host,
-  );
-  const abandons = copies.claims
-    .filter((claim) => claim !== continued)
-    .map((claim) => abandonment(claim, body, `it moves to ${vm.host}`));
-  const isUnderWay = body.mark.to?.host === vm.host;
-  const at = isUnderWay && body.mark.to ? body.mark.to.at : context.now.toISOString();
-  const passage = (host: string): Passage => ({ host, at, commit: context.commit });
-  const image = vm.bootDisk?.clone === 'overlay' ? { image: vm.bootDisk.image } : {};
-  const first = [
-    ...abandons.map(stepId),
-    ...(husk === undefined ? [] : [`retire ${husk.host}/${husk.vm.name}`]),
-  ];
-  const former = body.mark.to?.host;
-  const depart: DepartStep = {
-    ...base,
-    ...forceOf(vm),
-    ...(first.length > 0 && { after: first }),
-    kind: 'depart',
-    host: body.host,
-    reason:
-      body.mark.state === 'tombstone' ? `back in git, under ${vm.host}` : `git has it under ${vm.host} now`,
-    to: passage(vm.host),
-    ...(former !== undefined && context.fleet.known.has(former) && { formerly: former }),
-    volumes,
-    ...image,
-  };
-  const { removed: _r, to: _t, ...kept } = way.mark;
-  const mark: Mark = {
-    ...readyMark(vm, context, { ...kept, volumes: volumes.map(({ to }) => ({ ...to, made: true })) }),
-    from: passage(body.host),
-  };
-  const receive: ReceiveStep = {
-    ...base,
-    kind: 'receive',
-    host: vm.host,
-    reason: continued === undefined ? `from ${body.host}` : `from ${body.host}; an earlier try was cut short`,
-    after: isUnderWay ? first : [stepId(depart)],
-    from: passage(body.host),
-    volumes,
-    ...image,
-    autostart: vm.autostart,
-    mark,
-    limits: context.copyLimits,
-  };
-  const arrived = { host: vm.host, vm: asReceived(way, volumes, mark), mark };
-  const fleet = {
-    ...context.fleet,
-    usersOf: (file: string) => context.fleet.usersOf(file).filter((user) => user.vm.uuid !== vm.uuid),
-  };
-  const there = convergence(vm, arrived, { ...context, fleet });
-  const taken = (vm.snapshots ?? []).map((name) =>
-    declaredSnapshot(name, { ...base, host: vm.host }, context.now),
-  );
-  const { steps, held: waiting } = settled(
-    vm,
-    { steps: [receive, ...there.steps, ...taken], held: there.held },
-    context.commit,
-  );
-  const start = steps.find(({ kind }) => kind === 'start') ?? receive;
-  const retire = retirement(body, arrived, {
-    ...context,
-    onceItRuns: vm.power === 'on',
-    after: [stepId(start)],
-  });
-  const moved = [...(isUnderWay ? [] : [depart]), ...startsAfter(steps, body.host), retire];
-  return { steps: [...abandons, ...moved], held: waiting };
-}
-
-/** The starts see for themselves that the copy which was left is off: somebody may have started it meanwhile. */
-export function startsAfter(steps: readonly Step[], leftOn: string | undefined): readonly Step[] {
-  if (leftOn === undefined) return steps;
-  return steps.map((step) => (step.kind === 'start' ? { ...step, leftOn } : step));
+  const first = [...retired, ...chain];
+  const moved = moveChain(vm, { ...leg, way, volumes, first, ...(obstacle && { obstacle }) }, context);
+  return { steps: [...first, ...moved.steps], held: moved.held };
 }
 
 function hold(vm: DesiredVm, because: Problem['because'], reason: string): Verdict {

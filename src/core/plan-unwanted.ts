@@ -1,5 +1,6 @@
 import type { DesiredState } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
+import { movesLive } from './live-move.ts';
 import { isLeftBehind } from './mark.ts';
 import { hasGone } from './move-copies.ts';
 import { abandonment, retirement } from './move-steps.ts';
@@ -58,7 +59,7 @@ function endMove(owned: OwnedVm, tombstoneDays: number, context: UnwantedContext
   const to = owned.mark.to?.host ?? '';
   if (fleet.unknown.has(to))
     return hold(owned, 'remove', `it is on its way to ${to}, which does not answer`, 'unknown');
-  if (owned.vm.power !== 'shutoff')
+  if (owned.vm.power !== 'shutoff' && !movesLive(owned))
     return hold(owned, 'remove', `it was on its way to ${to}, and somebody started it: shut it off`);
   const there = fleet
     .copiesOf(owned.vm)

@@ -1,13 +1,14 @@
 import { canBeMade, type DesiredVm, disksOf, type NewVm } from './desired.ts';
 import { type Fleet, isActive, type OwnedVm } from './fleet.ts';
 import { isIncomplete } from './mark.ts';
+import { startsAfter } from './move-chain.ts';
 import type { KnownHost, ObservedVm } from './observed.ts';
 import { placementProblem } from './placement.ts';
 import { adoptedVolumes, toAdopt } from './plan-adopt.ts';
 import { convergence, type WantedContext } from './plan-convergence.ts';
 import { judgeDrift, settled } from './plan-drift.ts';
 import { hostnameStep, seedDisk, seedMark } from './plan-guest.ts';
-import { planMove, startsAfter } from './plan-move.ts';
+import { planMove } from './plan-move.ts';
 import {
   existingProblem,
   hiddenCopy,
@@ -33,7 +34,7 @@ export function planWanted(vm: DesiredVm, context: WantedContext): Verdict {
   if (move !== undefined && 'steps' in move) return move;
   if (move !== undefined) {
     const { steps: own, held } = planExisting(vm, move.owned, context);
-    const steps = startsAfter(own, move.leftOn);
+    const steps = startsAfter(own, move.leftOn, move.first);
     const runs = vm.power !== 'on' || move.owned.vm.power === 'running';
     const last = runs || steps.some(({ kind }) => kind === 'start') ? move.last : [];
     return { steps: [...move.first, ...steps, ...last], held };
@@ -62,7 +63,8 @@ function planUnseen(vm: DesiredVm, fleet: Fleet): Verdict {
 function planSilent(vm: DesiredVm, fleet: Fleet): Verdict {
   const leaving = fleet.copiesOf(vm).find(({ mark }) => mark.state === 'migrating');
   if (leaving === undefined) return { steps: [], held: [] };
-  const reason = `it is on its way from ${leaving.host} to ${leaving.mark.to?.host}, and is off until ${vm.host} answers`;
+  const state = leaving.vm.power === 'shutoff' ? 'off' : leaving.vm.power;
+  const reason = `it is on its way from ${leaving.host} to ${leaving.mark.to?.host}, and is ${state} until ${vm.host} answers`;
   return hold(vm, { because: 'unknown', kind: 'move', reason });
 }
 

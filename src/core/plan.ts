@@ -32,7 +32,8 @@ export interface PlanContext {
  *   yes    | what it depends on       | held: dependency
  *          | does not run             |
  *   yes    | ours, tombstone          | restore, then start (power: on)
- *   yes    | ours, on another host    | moves: depart, receive, start, retire (see `planMove`)
+ *   yes    | ours, on another host    | moves: depart, receive, start, retire; live: migrate,
+ *          |                          | retire (see `planMove`)
  *   yes    | ours, on two hosts       | held: conflict
  *   yes    | ours, left behind by a   | nothing, till its date comes; coming back, it is
  *          | move                     | overwritten
@@ -86,7 +87,15 @@ export function plan(desired: DesiredState, observed: ObservedState, context: Pl
 }
 
 const NO_POOLS = { pools: [] };
-const NEED_POOLS: readonly StepKind[] = ['create', 'restore', 'attach', 'start', 'receive', 'depart'];
+const NEED_POOLS: readonly StepKind[] = [
+  'create',
+  'restore',
+  'attach',
+  'start',
+  'receive',
+  'depart',
+  'migrate',
+];
 
 /** A VM is made and started once the pools that it needs are there. */
 function afterPools(steps: readonly Step[], { vms }: DesiredState): readonly Step[] {

@@ -6,7 +6,7 @@ import { unfinishedSnapshot } from './snapshot.ts';
 import { isNamesStep, type Step, stepId, type VmStep } from './step.ts';
 
 /** What completes a move, or takes it back. */
-const ENDS_MOVE: readonly Step['kind'][] = ['receive', 'recall', 'abandon', 'start'];
+const ENDS_MOVE: readonly Step['kind'][] = ['receive', 'migrate', 'recall', 'abandon', 'start'];
 
 /**
  * The steps, by id, that are no change of git, and that a freeze therefore lets pass:

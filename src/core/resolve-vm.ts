@@ -57,6 +57,7 @@ export function resolveVm(
     ...(spec.snapshots !== undefined && { snapshots: spec.snapshots }),
     protect: spec.protect ?? false,
     drift: spec.drift ?? defaults.drift ?? 'heal',
+    migration: spec.migration ?? defaults.migration ?? 'offline',
     source,
   };
 }

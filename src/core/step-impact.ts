@@ -44,6 +44,7 @@ const IMPACTS: Readonly<Record<StepKind, Impact['kind']>> = {
   // It is off while its disks are copied.
   depart: 'outage',
   receive: 'none',
+  migrate: 'none',
   retire: 'none',
   abandon: 'none',
   recall: 'none',

@@ -37,6 +37,7 @@ export const STEP_WORDS: Readonly<Record<StepKind, Words>> = {
   request: { sign: '~', done: 'wrote a request for' },
   depart: { sign: '.', done: 'sent off' },
   receive: { sign: '+', done: 'received' },
+  migrate: { sign: '+', done: 'took over' },
   retire: { sign: '-', done: 'retired the old copy of' },
   abandon: { sign: '-', done: 'gave up the copy of' },
   recall: { sign: '~', done: 'called back' },

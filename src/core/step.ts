@@ -201,6 +201,21 @@ export interface ReceiveStep extends VmStepBase {
   readonly mark: Mark;
   readonly limits: MigrationPolicy;
 }
+/**
+ * Takes the VM over while it runs: claims it on the host that it moves to, has libvirt copy disks and memory there, and
+ * sees it run on there: from then on this is the VM.
+ */
+export interface MigrateStep extends VmStepBase {
+  readonly kind: 'migrate';
+  /** The host that it runs on, and since when it is on its way. */
+  readonly from: Passage;
+  readonly volumes: readonly MovedVolume[];
+  readonly image?: Image;
+  readonly autostart: boolean;
+  /** As it is to stand when the VM is there. */
+  readonly mark: Mark;
+  readonly limits: MigrationPolicy;
+}
 /** Makes a tombstone of the copy that was left behind by a move: last of all. */
 export interface RetireStep extends VmStepBase {
   readonly kind: 'retire';
@@ -263,6 +278,7 @@ export type VmStep =
   | RequestStep
   | DepartStep
   | ReceiveStep
+  | MigrateStep
   | RetireStep
   | AbandonStep
   | RecallStep;

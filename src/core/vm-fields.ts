@@ -78,6 +78,7 @@ export function fieldsOf(step: VmStep): readonly string[] | 'every' {
     case 'request':
     case 'depart':
     case 'receive':
+    case 'migrate':
     case 'retire':
     case 'abandon':
     case 'recall':

@@ -28,11 +28,12 @@ export function renderEmptyFile(name: string): string {
 </volume>`;
 }
 
-/** A new volume that is a plain image of `capacity` bytes. */
+/** A new volume that is a plain image of `capacity` bytes, none of which takes up room yet. */
 export function renderRawVolume(name: string, capacity: number): string {
   return `<volume>
   <name>${escapeXml(name)}</name>
   <capacity unit='bytes'>${capacity}</capacity>
+  <allocation unit='bytes'>0</allocation>
   <target><format type='raw'/></target>
 </volume>`;
 }

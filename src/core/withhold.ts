@@ -10,7 +10,7 @@ import {
 } from './step.ts';
 
 /** Without these a VM is not there, and nothing else can be done to it. */
-const BRINGS: readonly StepKind[] = ['create', 'receive', 'restore', 'recall'];
+const BRINGS: readonly StepKind[] = ['create', 'receive', 'migrate', 'restore', 'recall'];
 
 /** Why a step is not made now; undefined: it is. */
 export type Objection = (step: Step) => Pick<Held, 'because' | 'reason'> | undefined;

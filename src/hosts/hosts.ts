@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type { SourceVm } from '../core/desired.ts';
 import type { ObservedHost, UnknownHost } from '../core/observed.ts';
-import { isNamesStep, type Step, subjectOf } from '../core/step.ts';
+import { isNamesStep, type Step, type StepKind, subjectOf } from '../core/step.ts';
 import { errorMessage, OperatorError } from '../errors.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError } from '../libvirt/errors.ts';
 import type { Hosts, Question } from '../ports.ts';
@@ -24,6 +24,9 @@ const POOL_REFRESH_MS = 5 * 60_000;
 /** Images are sent through this machine's network and processor. */
 const UPLOADS_AT_ONCE = 2;
 
+/** From then on a host may have the VM. */
+const BRINGS_VM: readonly StepKind[] = ['create', 'restore', 'receive', 'migrate'];
+
 const NEVER = new AbortController().signal;
 
 /** Keeps one host connected. */
@@ -35,7 +38,7 @@ export interface HostConnection {
 
 export type StepSettings = Pick<
   StepContext,
-  'shutdownTimeoutMs' | 'force' | 'letGoMs' | 'copyTimeoutMs' | 'seedImage' | 'guests'
+  'shutdownTimeoutMs' | 'force' | 'letGoMs' | 'copyTimeoutMs' | 'seedImage' | 'guests' | 'migrationAddressOf'
 >;
 
 export interface HostsOptions {
@@ -91,8 +94,7 @@ export function createHosts(options: HostsOptions): Hosts {
         throw new OperatorError('E_SSH_UNREACHABLE', `${step.host} is not in operator.yaml`);
       try {
         const { libvirt, facts, events } = await host.connection.get();
-        if (step.kind === 'create' || step.kind === 'restore' || step.kind === 'receive')
-          await options.inventory.expect(step.host, step.vm);
+        if ('vm' in step && BRINGS_VM.includes(step.kind)) await options.inventory.expect(step.host, step.vm);
         const { defineInTurn } = host;
         const progress = (message: string) => tell(message);
         const remark = (message: string) => tell(message, 'remark');

@@ -110,6 +110,11 @@ export function domainCalls(rpc: RpcConnection) {
       return (await rpc.call('domainCreateWithFlags', args, options)).domain;
     },
 
+    /** Lets a paused guest go on; rejects with OPERATION_INVALID when it runs, or is off. */
+    async resume(domain: DomainRef, options?: CallOptions): Promise<void> {
+      await rpc.call('domainResume', { domain }, options);
+    },
+
     /** Asks the guest to shut down; resolves when it has been asked, not when it is off. */
     async shutdown(
       domain: DomainRef,

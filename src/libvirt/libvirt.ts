@@ -6,6 +6,7 @@ import { type Devices, deviceCalls } from './devices.ts';
 import { type Domains, domainCalls } from './domains.ts';
 import type { ConnectionClosedError } from './errors.ts';
 import { type Events, eventCalls } from './events.ts';
+import { type Migration, migrationCalls } from './migration.ts';
 import { type Node, nodeCalls } from './node.ts';
 import { type Pools, poolCalls } from './pools.ts';
 import { AUTH, FEATURE } from './protocol/connect.ts';
@@ -27,6 +28,7 @@ export interface Libvirt {
   readonly domains: Domains;
   readonly devices: Devices;
   readonly chains: Chains;
+  readonly migration: Migration;
   readonly agent: Agent;
   readonly pools: Pools;
   readonly volumes: Volumes;
@@ -58,6 +60,7 @@ export async function openLibvirt(stream: Duplex, options: OpenOptions = {}): Pr
     domains: domainCalls(rpc),
     devices: deviceCalls(rpc),
     chains: chainCalls(rpc),
+    migration: migrationCalls(rpc),
     agent: agentCalls(rpc),
     pools: poolCalls(rpc),
     volumes: volumeCalls(rpc),

@@ -3,6 +3,7 @@ import { chainProcedures } from './protocol/chain.ts';
 import { connectProcedures } from './protocol/connect.ts';
 import { domainProcedures } from './protocol/domain.ts';
 import { eventMessages, eventProcedures, type RawEvent } from './protocol/event.ts';
+import { migrationProcedures } from './protocol/migration.ts';
 import type { Procedure } from './protocol/procedure.ts';
 import { storageProcedures } from './protocol/storage.ts';
 import { decode, type ValueOf } from './xdr.ts';
@@ -12,6 +13,7 @@ export const procedures = {
   ...connectProcedures,
   ...domainProcedures,
   ...chainProcedures,
+  ...migrationProcedures,
   ...agentProcedures,
   ...storageProcedures,
   ...eventProcedures,

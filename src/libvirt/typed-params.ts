@@ -7,30 +7,39 @@ type TypedParam = number | string | boolean;
 /** libvirt's list of typed parameters by name. */
 export type TypedParams = Readonly<Record<string, TypedParam>>;
 
+/** The same list where a name may come more than once. */
+export type TypedParamList = readonly (readonly [field: string, value: TypedParam])[];
+
 const TYPE = { int: 1, uint: 2, llong: 3, ullong: 4, double: 5, boolean: 6, string: 7 } as const;
 
 /**
- * A parameter list of at most `max` as a plain record. 64 bit counters above 2^53 are rounded. When written, an integer goes out
- * as llong or ullong and any other number as double: libvirt's own choice of integer type does not survive the way back.
+ * A parameter list of at most `max`. 64 bit counters above 2^53 are rounded. When written, an integer goes out as llong or
+ * ullong and any other number as double: libvirt's own choice of integer type does not survive the way back.
  */
-export function typedParams(max: number): Codec<TypedParams> {
+export function typedParamList(max: number): Codec<TypedParamList> {
   return {
     encode(w, params) {
-      const entries = Object.entries(params);
-      w.count(entries.length, max);
-      for (const [field, value] of entries) {
+      w.count(params.length, max);
+      for (const [field, value] of params) {
         w.string(field, STRING_MAX_BYTES);
         encodeValue(w, value);
       }
     },
     decode(r) {
-      const params: Record<string, TypedParam> = {};
-      for (let left = r.length(max); left > 0; left--) {
-        const field = r.string(STRING_MAX_BYTES);
-        params[field] = decodeValue(r);
-      }
+      const params: [string, TypedParam][] = [];
+      for (let left = r.length(max); left > 0; left--)
+        params.push([r.string(STRING_MAX_BYTES), decodeValue(r)]);
       return params;
     },
+  };
+}
+
+/** As typedParamList, as a plain record. */
+export function typedParams(max: number): Codec<TypedParams> {
+  const list = typedParamList(max);
+  return {
+    encode: (w, params) => list.encode(w, Object.entries(params)),
+    decode: (r) => Object.fromEntries(list.decode(r)),
   };
 }
 

@@ -54,6 +54,13 @@ export class XdrReader {
     return this.#bytes.toString('utf8', at, at + length);
   }
 
+  /** A view, not a copy. */
+  opaque(maxBytes: number): Buffer {
+    const length = this.length(maxBytes);
+    const at = this.#advancePadded(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
   /** 16 bytes as the usual 36 characters. */
   uuid(): string {
     const at = this.#advance(16);

@@ -51,6 +51,13 @@ export class XdrWriter {
     this.#bytes.fill(0, at + length, this.#length);
   }
 
+  opaque(value: Uint8Array, maxBytes: number): void {
+    this.count(value.length, maxBytes);
+    const at = this.#grow(value.length + (-value.length & 3));
+    this.#bytes.set(value, at);
+    this.#bytes.fill(0, at + value.length, this.#length);
+  }
+
   /** A count of what follows, refused above `max`. */
   count(value: number, max: number): void {
     if (value > max) throw new XdrError(`a length of ${value} is over the limit of ${max}`);

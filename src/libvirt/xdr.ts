@@ -39,6 +39,11 @@ export const uuid: Codec<string> = { encode: (w, v) => w.uuid(v), decode: (r) =>
 /** Everything up to the packet's end, as it is: the payload of a stream packet. */
 export const rest: Codec<Buffer> = { encode: (w, v) => w.raw(v), decode: (r) => r.rest() };
 
+/** `opaque<max>`: bytes behind their number. */
+export function opaque(max: number): Codec<Buffer> {
+  return { encode: (w, v) => w.opaque(v, max), decode: (r) => r.opaque(max) };
+}
+
 /** `char text[length]`: XDR spends four bytes on each character. ASCII, ended by a zero. */
 export function charArray(length: number): Codec<string> {
   return {

@@ -81,7 +81,8 @@ async function applyOne(step: Step, { hosts, superseded, options }: Run): Promis
   onProgress({ kind: 'step-begun', step });
   try {
     // A copy may take hours, and goes on where it was: the end of the program need not wait for it.
-    const enough = step.kind === 'receive' ? options.signal : superseded;
+    const isCopy = step.kind === 'receive' || step.kind === 'migrate';
+    const enough = isCopy ? options.signal : superseded;
     let remark: string | undefined;
     const tell: Tell = (message, kind) => {
       if (kind === 'remark') remark = message;

@@ -5,6 +5,7 @@ import { chainCalls } from './calls/chain.ts';
 import { connectionCalls } from './calls/connection.ts';
 import { deviceCalls } from './calls/device.ts';
 import { domainCalls } from './calls/domain.ts';
+import { migrationCalls } from './calls/migration.ts';
 import { storageCalls } from './calls/storage.ts';
 
 /** What a simulated host does for each procedure; libvirt's failures are thrown. */
@@ -18,6 +19,7 @@ const calls: Calls = {
   ...chainCalls,
   ...deviceCalls,
   ...domainCalls,
+  ...migrationCalls,
   ...storageCalls,
 };
 

@@ -6,9 +6,18 @@ import type { Guest } from './guest-agent.ts';
 /** virDomainState, those that occur here. */
 export const STATE = { running: 1, paused: 3, shutoff: 5 } as const;
 /** virDomainRunningReason, of a paused domain virDomainPausedReason, where 1 is `user` and 2 `migration`. */
-export const RUN_REASON = { booted: 1, restored: 3, restoredPaused: 2 } as const;
+export const RUN_REASON = { booted: 1, migrated: 2, restored: 3, restoredPaused: 2, unpaused: 5 } as const;
+/** virDomainPausedReason. */
+export const PAUSED_FOR_MIGRATION = 2;
 /** virDomainShutoffReason. */
-export const OFF_REASON = { unknown: 0, shutdown: 1, destroyed: 2, saved: 5, failed: 6 } as const;
+export const OFF_REASON = {
+  unknown: 0,
+  shutdown: 1,
+  destroyed: 2,
+  migrated: 4,
+  saved: 5,
+  failed: 6,
+} as const;
 /** virDomainModificationImpact. */
 export const LIVE = 1;
 export const CONFIG = 2;

@@ -5,6 +5,7 @@ import {
   type Domain,
   definitionOf,
   OFF_REASON,
+  PAUSED_FOR_MIGRATION,
   RUN_REASON,
   type Run,
   refOf,
@@ -24,18 +25,24 @@ const EVENT = {
   updated: [0, 1],
   removed: [1, 0],
   booted: [2, 0],
+  migratedHere: [2, 1],
   restored: [2, 2],
   paused: [3, 0],
+  pausedToLeave: [3, 1],
   restoredPaused: [3, 4],
   unpaused: [4, 0],
+  goesOnHere: [4, 1],
   resumedFromSave: [4, 2],
   stoppedByItself: [5, 0],
   destroyed: [5, 1],
+  migratedAway: [5, 3],
   saved: [5, 4],
   failed: [5, 5],
   shutdownByGuest: [6, 1],
   shutdownByHost: [6, 2],
 } as const;
+
+type Ending = 'stoppedByItself' | 'destroyed' | 'saved' | 'failed' | 'migratedAway';
 
 const START = { paused: 1, forceBoot: 8 } as const;
 const SAVE = { running: 2, paused: 4 } as const;
@@ -160,6 +167,63 @@ export class Domains {
     domain.saved = undefined;
     const state = paused ? STATE.paused : STATE.running;
     domain.run = { id, definition, state, reason, since: Date.now(), commits: new Map() };
+  }
+
+  /** Starts a process that waits for a guest from another host; beside a config that is there it is that domain. */
+  prepare(xml: string): Domain {
+    const definition = parseDefinition(xml, this.#options.facts, false);
+    const existing = this.#claim(definition);
+    if (existing?.run !== undefined)
+      throw wrongState('domain', `domain is already active as '${existing.name}'`);
+    const domain = existing ?? this.#add(definition);
+    const reason = PAUSED_FOR_MIGRATION;
+    try {
+      this.#run(domain, definition, { paused: true, reason });
+    } catch (error) {
+      if (domain.config === undefined) this.#byUuid.delete(domain.uuid);
+      throw error;
+    }
+    this.#emit(domain, 'migratedHere');
+    return domain;
+  }
+
+  /** Ends a process that waited in vain. */
+  giveUp(domain: Domain, how: 'failed' | 'destroyed'): void {
+    if (domain.run !== undefined) this.#end(domain, how, OFF_REASON[how]);
+  }
+
+  /** The guest has arrived, and runs; `next` is what its next start takes. */
+  goOnHere(domain: Domain, next: string | undefined): void {
+    if (next !== undefined) domain.config = parseDefinition(next, this.#options.facts, false);
+    this.#setState(domain, STATE.running, RUN_REASON.migrated);
+    this.#emit(domain, 'goesOnHere');
+  }
+
+  /** All of the guest has been sent. */
+  pauseToLeave(domain: Domain): void {
+    this.#setState(domain, STATE.paused, PAUSED_FOR_MIGRATION);
+    this.#emit(domain, 'pausedToLeave');
+  }
+
+  isPausedToLeave({ run }: Domain): boolean {
+    return run?.state === STATE.paused && run.reason === PAUSED_FOR_MIGRATION;
+  }
+
+  /** Its guest runs elsewhere. */
+  leave(domain: Domain): void {
+    this.#end(domain, 'migratedAway', OFF_REASON.migrated);
+  }
+
+  /** Lets a paused guest go on. */
+  resume(domain: Domain): void {
+    if (domain.run === undefined) throw wrongState('domain', 'domain is not running');
+    if (domain.run.state === STATE.running) throw wrongState('qemu', 'domain is already running');
+    this.#setState(domain, STATE.running, RUN_REASON.unpaused);
+    this.#emit(domain, 'unpaused');
+  }
+
+  #setState(domain: Domain, state: number, reason: number): void {
+    if (domain.run !== undefined) domain.run = { ...domain.run, state, reason };
   }
 
   /** Pulls the plug. */
@@ -292,7 +356,7 @@ export class Domains {
     }
   }
 
-  #end(domain: Domain, event: 'stoppedByItself' | 'destroyed' | 'saved', reason: number): void {
+  #end(domain: Domain, event: Ending, reason: number): void {
     clearTimeout(domain.run?.stopping);
     domain.run = undefined;
     domain.offReason = reason;

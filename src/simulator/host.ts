@@ -5,6 +5,7 @@ import { Domains } from './domains.ts';
 import { EventFeed } from './event-feed.ts';
 import type { HostFacts } from './facts.ts';
 import type { Guest } from './guest-agent.ts';
+import { Migrations } from './migration.ts';
 import { Storage } from './storage.ts';
 import { imageFile } from './volumes.ts';
 
@@ -66,6 +67,7 @@ export class SimulatedHost {
   readonly domains: Domains;
   readonly storage: Storage;
   readonly events = new EventFeed();
+  readonly migrations: Migrations;
   /** Called for each call; see Intercept. */
   intercept: Intercept | undefined;
   uplink: Uplink | undefined;
@@ -78,6 +80,7 @@ export class SimulatedHost {
     const changed = () => this.onChange();
     this.name = options.name;
     this.facts = factsOf(options, uuid);
+    this.migrations = new Migrations(this);
     this.storage = new Storage(this.facts.diskBytes, changed);
     this.domains = new Domains({
       facts: this.facts,
@@ -146,6 +149,7 @@ export class SimulatedHost {
   /** A power cut: connections die, guests stop, disks stay. */
   crash(): void {
     this.#on = false;
+    this.migrations.powerCut();
     this.domains.powerCut();
     this.storage.powerCut();
     this.uplink?.drop();

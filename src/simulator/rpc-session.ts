@@ -194,6 +194,7 @@ export class RpcSession implements Caller {
 
   #leave(): void {
     this.host.events.leave(this);
+    this.host.migrations.forget(this);
     if (!this.#stream.destroyed) this.#stream.end();
   }
 }

@@ -51,6 +51,7 @@ export function machineXml(name: string, change: Partial<NewVm> = {}): string {
     hostnameVia: 'dhcp',
     protect: false,
     drift: 'heal',
+    migration: 'offline',
     source: { file: 'manifests/web.yaml', line: 1 },
     ...change,
   };

@@ -36,6 +36,7 @@ describe('buildDesired', () => {
       dependsOn: [],
       protect: false,
       drift: 'heal',
+      migration: 'offline',
       source: { file: 'manifests/all.json', line: 6 },
     });
   });

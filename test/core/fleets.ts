@@ -54,6 +54,7 @@ const desiredVms: fc.Arbitrary<DesiredVm[]> = fc.uniqueArray(
       restart: fc.constantFrom('never' as const, 'allowed' as const),
       force: fc.constantFrom('never' as const, 'allowed' as const),
       drift: fc.constantFrom('heal' as const, 'heal' as const, 'report' as const),
+      migration: fc.constantFrom('offline' as const, 'live' as const, 'live-if-possible' as const),
       isAdopted: fc.constantFrom(false, false, true),
       others: fc.subarray(NAMES),
       hostnameVia: fc.constantFrom('dhcp' as const, 'ssh' as const, 'agent' as const),
@@ -104,6 +105,7 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
         'arriving' as const,
       ),
       other: fc.constantFrom(...HOSTS),
+      isLive: fc.boolean(),
       cameFrom: fc.constantFrom(undefined, ...HOSTS),
       movedTo: fc.constantFrom(undefined, ...HOSTS),
       cluster: fc.constantFrom(CLUSTER, CLUSTER, CLUSTER, 'other'),
@@ -138,6 +140,7 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
         other,
         cameFrom,
         movedTo,
+        isLive,
         ...rest
       }) => ({
         ...mark(
@@ -159,7 +162,7 @@ function marksOf(name: string, uuid: string): fc.Arbitrary<Mark> {
         }),
         ...(cameFrom && { from: passage(cameFrom) }),
         ...(rest.state === 'arriving' && { from: passage(other) }),
-        ...(rest.state === 'migrating' && { to: passage(other) }),
+        ...(rest.state === 'migrating' && { to: { ...passage(other), ...(isLive && { live: true }) } }),
       }),
     );
 }

@@ -125,4 +125,22 @@ describe('two VMs that change places where the pools have no room for both', () 
       expect.stringMatching(/^host b has no room: .* leaves it \(db\) stay there .* and then web$/),
     ]);
   });
+
+  it('holds two that would change places live where no host could run both', () => {
+    const live = { migration: 'live' } as const;
+    const git = [wanted('db', 'a', live), wanted('web', 'b', live)];
+    const { plan } = assessed(git, [full('a', there('web')), full('b', there('db'))]);
+    expect(plan.steps).toEqual([]);
+    expect(plan.held).toContainEqual(
+      expect.objectContaining({ because: 'capacity', reason: expect.stringContaining('move offline') }),
+    );
+  });
+
+  it('lets one that comes live wait for the one that leaves live', () => {
+    const live = { migration: 'live' } as const;
+    const git = [wanted('db', 'a', live), wanted('web', 'c', live)];
+    const { plan } = assessed(git, [full('a', there('web')), roomy('b', there('db')), roomy('c')]);
+    const comes = plan.steps.find((step) => stepId(step) === 'migrate a/db');
+    expect(comes?.after).toContain('migrate c/web');
+  });
 });

@@ -55,7 +55,96 @@ const a = (...vms: readonly ObservedVm[]) => knownHost('a', vms);
 const b = (...vms: readonly ObservedVm[]) => knownHost('b', vms);
 const c = (...vms: readonly ObservedVm[]) => knownHost('c', vms);
 
+const live = desiredVm({ host: 'b', migration: 'live' });
+const onItsWayLive = (power: 'running' | 'paused', to = 'b') =>
+  observedVm({
+    power,
+    autostart: false,
+    mark: mark({ state: 'migrating', to: { ...passage(to), live: true } }),
+  });
+const attached = observedVm({
+  liveDevices: { disks: [{ target: 'vdq', file: '/elsewhere/q.img' }], nics: [] },
+});
+
 const moves: readonly Row[] = [
+  {
+    name: 'takes over a VM that runs, where git has it move live',
+    git: [live],
+    hosts: [a(observedVm()), b()],
+    steps: ['migrate web on b', 'retire web on a'],
+  },
+  {
+    name: 'takes over a VM that a person starts and stops',
+    git: [desiredVm({ host: 'b', migration: 'live', power: 'manual' })],
+    hosts: [a(observedVm()), b()],
+    steps: ['migrate web on b', 'retire web on a'],
+  },
+  {
+    name: 'moves a VM offline that is to be off',
+    git: [desiredVm({ host: 'b', migration: 'live', power: 'off' })],
+    hosts: [a(observedVm()), b()],
+    steps: ['depart web on a', 'receive web on b', 'retire web on a'],
+  },
+  {
+    name: 'holds a VM that is to move live, and cannot',
+    git: [live],
+    hosts: [a(attached), b()],
+    held: ['conflict: move web on b'],
+  },
+  {
+    name: 'shuts down a VM that cannot move live, where git allows that',
+    git: [desiredVm({ host: 'b', migration: 'live-if-possible' })],
+    hosts: [a(attached), b()],
+    steps: ['depart web on a', 'receive web on b', 'start web on b', 'retire web on a'],
+  },
+  ...(['running', 'paused'] as const).map((power) => ({
+    name: `takes over again a VM whose live move was cut short: ${power}`,
+    git: [live],
+    hosts: [a(onItsWayLive(power)), b(arriving())],
+    steps: ['migrate web on b', 'retire web on a'],
+  })),
+  {
+    name: 'waits while a live move that was cut short is not given up on the other host yet',
+    git: [live],
+    hosts: [a(onItsWayLive('running')), b({ ...arriving(), power: 'paused' })],
+    held: ['conflict: move web on b'],
+  },
+  {
+    name: 'ends what hangs of a live move, and only then starts the VM where it is',
+    git: [live],
+    hosts: [a(onItsWayLive('paused')), b(arrived())],
+    steps: ['retire web on a', 'start web on b'],
+  },
+  {
+    name: 'touches neither of two copies that run',
+    git: [live],
+    hosts: [a(onItsWayLive('running')), b(arrived('running'))],
+    held: ['conflict: move web on b'],
+  },
+  {
+    name: 'does not let a guest go on that may run on a host that does not answer',
+    git: [desiredVm({ migration: 'live' })],
+    hosts: [a(onItsWayLive('paused')), unknownHost('b', ['web'])],
+    held: ['unknown: move web on a'],
+  },
+  {
+    name: 'calls back a VM from a live move that git has taken back',
+    git: [desiredVm({ migration: 'live' })],
+    hosts: [a(onItsWayLive('paused')), b(arriving())],
+    steps: ['abandon web on b', 'recall web on a'],
+  },
+  {
+    name: 'calls back a VM that is to move live to a third host, and takes it over there',
+    git: [desiredVm({ host: 'c', migration: 'live' })],
+    hosts: [a(onItsWayLive('running')), b(arriving()), c()],
+    steps: ['abandon web on b', 'recall web on a', 'migrate web on c', 'retire web on a'],
+  },
+  {
+    name: 'goes on offline with a VM that was shut off while it moved live',
+    git: [live],
+    hosts: [a({ ...onItsWayLive('running'), power: 'shutoff' }), b(arriving())],
+    steps: ['receive web on b', 'start web on b', 'retire web on a'],
+  },
   {
     name: 'moves a VM that is off and stays off, and retires the old copy without a start',
     git: [desiredVm({ host: 'b', power: 'off' })],

@@ -74,7 +74,7 @@ function sourceOf({ vms }: Situation['desired'], name: string): string | undefin
   return vms.get(name)?.bootDisk?.image.sourceVm?.name;
 }
 
-const MOVES: readonly Step['kind'][] = ['depart', 'receive', 'retire', 'abandon', 'recall'];
+const MOVES: readonly Step['kind'][] = ['depart', 'receive', 'migrate', 'retire', 'abandon', 'recall'];
 const CHANGES_DISKS: readonly Step['kind'][] = ['grow', 'attach', 'detach'];
 const CHANGES_FIELDS: readonly Step['kind'][] = [
   ...CHANGES_DISKS,
@@ -85,16 +85,38 @@ const CHANGES_FIELDS: readonly Step['kind'][] = [
   'rewire',
   'describe',
 ];
-const BRINGS_TO_LIFE: readonly Step['kind'][] = ['create', 'restore', 'start', 'receive', 'recall'];
+const BRINGS_TO_LIFE: readonly Step['kind'][] = [
+  'create',
+  'restore',
+  'start',
+  'receive',
+  'migrate',
+  'recall',
+];
 
 /** It has left for good, or does so before anything of it comes to life elsewhere. */
 function isOnItsWay(steps: readonly Step[], host: string, { uuid, mark, power }: ObservedVm): boolean {
   if (power === 'shutoff' && mark?.state === 'migrating') return true;
+  const migrate = vmSteps(steps).find((step) => step.kind === 'migrate' && step.uuid === uuid);
+  if (migrate?.kind === 'migrate' && migrate.from.host === host) return true;
   const depart = vmSteps(steps).find(
     (step) => step.kind === 'depart' && step.host === host && step.uuid === uuid,
   );
   const receive = vmSteps(steps).find((step) => step.kind === 'receive' && step.uuid === uuid);
   return depart !== undefined && receive?.after?.includes(stepId(depart)) === true;
+}
+
+/** What a live move has left paused is ended before the VM is started where it is now. */
+function isEndedFirst(
+  steps: readonly Step[],
+  start: VmStep,
+  { host, vm }: { readonly host: string; readonly vm: ObservedVm },
+): boolean {
+  const retire = vmSteps(steps).find(
+    (step) => step.kind === 'retire' && step.host === host && step.uuid === vm.uuid,
+  );
+  const isPaused = vm.power === 'paused' && vm.mark?.state === 'migrating' && vm.mark.to?.live === true;
+  return isPaused && retire !== undefined && start.after?.includes(stepId(retire)) === true;
 }
 
 describe('every plan', () => {
@@ -119,7 +141,12 @@ describe('every plan', () => {
         step.kind === 'image'
           ? step.image.sourceVm !== undefined
           : 'vm' in step && sourceOf(desired, step.vm) !== undefined;
-      const left = again.steps.filter((step) => !isWaiting(step) && !isMadeOfAVm(step));
+      // Which run a restart would end shows once the VM runs where it was taken over.
+      const movedLive = new Set(vmSteps(steps).flatMap((step) => (step.kind === 'migrate' ? step.uuid : [])));
+      const isRestartedLater = (step: Step) => step.kind === 'restart' && movedLive.has(step.uuid);
+      const left = again.steps.filter(
+        (step) => !isWaiting(step) && !isMadeOfAVm(step) && !isRestartedLater(step),
+      );
       expect(inWords(left)).toEqual([]);
       // What may take a further pass, one thing after the other, comes to an end too.
       let [state, next] = [applied, again];
@@ -148,7 +175,7 @@ describe('every plan', () => {
       const ours = everyVm(observed).filter(({ vm }) => isOurs(vm));
       const created = new Set<string>();
       for (const step of vmSteps(steps)) {
-        if (step.kind === 'create' || step.kind === 'adopt' || step.kind === 'receive')
+        if (['create', 'adopt', 'receive', 'migrate'].includes(step.kind))
           created.add(`${step.host}/${step.uuid}`);
         if (created.has(`${step.host}/${step.uuid}`)) continue;
         expect(
@@ -202,6 +229,7 @@ describe('every plan', () => {
             !(host === step.host && vm.name === step.vm) &&
             mayRun(vm) &&
             !(isOurs(vm) && isOnItsWay(steps, host, vm)) &&
+            !(isOurs(vm) && isEndedFirst(steps, step, { host, vm })) &&
             !(isOurs(vm) && vm.mark?.state === 'arriving' && vm.power === 'shutoff'),
         );
         expect(rivals).toEqual([]);
@@ -246,7 +274,9 @@ describe('every plan', () => {
     forEverySituation(({ observed, steps }) => {
       // One that moves here has none any more.
       const arriving = new Set(
-        vmSteps(steps).flatMap((step) => (step.kind === 'receive' ? [laneOf(step)] : [])),
+        vmSteps(steps).flatMap((step) =>
+          step.kind === 'receive' || step.kind === 'migrate' ? [laneOf(step)] : [],
+        ),
       );
       const changes = vmSteps(steps).filter(({ kind }) => CHANGES_DISKS.includes(kind));
       for (const step of changes.filter((change) => !arriving.has(laneOf(change))))

@@ -14,6 +14,7 @@ import { liveAfterResize } from '../../src/core/size.ts';
 import {
   type CreateStep,
   isNamesStep,
+  type MigrateStep,
   type NamesStep,
   type PoolStep,
   type ReceiveStep,
@@ -45,6 +46,7 @@ function applyStep(observed: ObservedState, step: Step): ObservedState {
     const volumes = new Map(host.volumes).set(volumeKey({ pool, name: volume }), whole);
     return { ...observed, hosts: new Map(observed.hosts).set(host.name, { ...host, volumes }) };
   }
+  if (step.kind === 'migrate') return afterLiveMove(observed, host, step);
   const vms = step.kind === 'receive' ? vmsAfterMove(observed, host, step) : vmsAfter(host, step);
   return { ...observed, hosts: new Map(observed.hosts).set(host.name, { ...host, vms }) };
 }
@@ -71,9 +73,28 @@ function vmsAfterMove(observed: ObservedState, host: KnownHost, step: ReceiveSte
   return [...host.vms.filter((vm) => vm !== there), settledAs(arrived, step)];
 }
 
+/** It runs here, and what is left of it there is off, and says where it went. */
+function afterLiveMove(observed: ObservedState, host: KnownHost, step: MigrateStep): ObservedState {
+  const source = observed.hosts.get(step.from.host);
+  const found = source?.kind === 'known' ? source.vms.find((vm) => vm.uuid === step.uuid) : undefined;
+  if (source?.kind !== 'known' || found === undefined || found.power === 'shutoff')
+    throw new Error(`migrate: ${step.vm} does not run on ${step.from.host}`);
+  const there = host.vms.find((vm) => vm.uuid === step.uuid || vm.name === step.vm);
+  if (there !== undefined && there.mark?.state !== 'arriving' && there.mark?.removed?.movedTo === undefined)
+    throw new Error(`migrate: ${host.name} has a ${step.vm}`);
+  const { request: _, ...moved } = found;
+  const arrived = { ...moved, power: 'running' as const, autostart: step.autostart, mark: step.mark };
+  const { removed: _r, ...mark } = departed(found, { ...step.from, host: host.name, live: true });
+  const left = { ...off(moved), autostart: false, mark };
+  const hosts = new Map(observed.hosts)
+    .set(host.name, { ...host, vms: [...host.vms.filter((vm) => vm !== there), settledAs(arrived, step)] })
+    .set(source.name, { ...source, vms: source.vms.map((vm) => (vm === found ? left : vm)) });
+  return { ...observed, hosts };
+}
+
 function vmsAfter({ vms }: KnownHost, step: VmStep): ObservedVm[] {
   if (step.kind === 'create') return [...vms.filter(({ uuid }) => uuid !== step.uuid), created(step)];
-  if (step.kind === 'receive') throw new Error('receive concerns two hosts');
+  if (step.kind === 'receive' || step.kind === 'migrate') throw new Error('receive concerns two hosts');
   if (!vms.some((vm) => isOf(vm, step))) throw new Error(`${step.kind}: no ${step.vm} on ${step.host}`);
   if (step.kind === 'purge' || step.kind === 'abandon') return vms.filter((vm) => !isOf(vm, step));
   return vms.map((vm) => (isOf(vm, step) ? settledAs(changed(vm, step), step) : vm));
@@ -134,7 +155,7 @@ function off(vm: ObservedVm): ObservedVm {
 
 function changed(
   vm: ObservedVm,
-  step: Exclude<VmStep, { kind: 'create' | 'purge' | 'receive' | 'abandon' }>,
+  step: Exclude<VmStep, { kind: 'create' | 'purge' | 'receive' | 'migrate' | 'abandon' }>,
 ): ObservedVm {
   switch (step.kind) {
     case 'start':

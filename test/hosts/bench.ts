@@ -7,7 +7,7 @@ import { arrangeFleet } from '../../src/core/fleet.ts';
 import { type KnownHost, type ObservedVm, volumeKey } from '../../src/core/observed.ts';
 import { plan } from '../../src/core/plan.ts';
 import { type ReadSources, withReadSources } from '../../src/core/source-images.ts';
-import { type Plan, type Step, subjectOf } from '../../src/core/step.ts';
+import { type Plan, type Step, stepId, subjectOf } from '../../src/core/step.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { seedImage } from '../../src/guests/seed-image.ts';
 import { type HostClient, openHostClient } from '../../src/hosts/host-client.ts';
@@ -86,6 +86,7 @@ export const SETTINGS: HostsOptions['settings'] = {
   force: 'never',
   letGoMs: 200,
   copyTimeoutMs: 10_000,
+  migrationAddressOf: () => '127.0.0.1',
 };
 
 /** One bench for the tests of a file; host `a` is put back before each of them. */
@@ -178,7 +179,7 @@ function benchOf({
       return plan(desired, await look(desired), { now, commit: COMMIT });
     },
     async apply(steps, superseded) {
-      for (const step of steps) await hosts.apply(step, () => undefined, superseded);
+      for (const step of inOrder(steps)) await hosts.apply(step, () => undefined, superseded);
     },
     async converge(desired, now = NOW) {
       const done: string[] = [];
@@ -193,6 +194,19 @@ function benchOf({
     },
   };
   return bench;
+}
+
+/** Each after those that it names in `after`, else as they stand. */
+function inOrder(steps: readonly Step[]): Step[] {
+  const done: Step[] = [];
+  for (let open = [...steps]; open.length > 0; ) {
+    const waits = new Set(open.map(stepId));
+    const next = open.find(({ after = [] }) => !after.some((id) => waits.has(id)));
+    if (next === undefined) throw new Error(`steps that wait for each other: ${[...waits].join(', ')}`);
+    done.push(next);
+    open = open.filter((step) => step !== next);
+  }
+  return done;
 }
 
 interface OpenConnection extends HostConnection {

@@ -194,6 +194,7 @@ describe('observing several hosts', () => {
       force: 'never',
       letGoMs: 100,
       copyTimeoutMs: 100,
+      migrationAddressOf: () => '127.0.0.1',
     } as const;
     return createHosts({
       connections,
@@ -267,6 +268,7 @@ describe('observing several hosts', () => {
       force: 'never',
       letGoMs: 100,
       copyTimeoutMs: 100,
+      migrationAddressOf: () => '127.0.0.1',
     } as const;
     const hosts = createHosts({
       connections: [],

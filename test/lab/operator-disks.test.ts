@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { labAvailable } from './available.ts';
+import { listen } from './guest-console.ts';
 import { diskHas, writeToDisk } from './guest-disk.ts';
 import { onlyOne } from './host-view.ts';
 import type { CommitNote } from './manifests-remote.ts';
@@ -114,10 +115,7 @@ describe.skipIf(!labAvailable().ok)(
 async function guestSees({ lab }: Site, disks: Readonly<Record<string, number>>): Promise<void> {
   const host = lab.host('t01');
   const isSo = async () => {
-    const pty = (await host.virsh('ttyconsole', 'db-9')).trim();
-    // The first that is read may be what it said long ago.
-    const heard = await host.exec(['sh', '-c', 'timeout 1.5 cat "$0"; true', pty]);
-    const last = heard.split(/[\r\n]+/).findLast((line) => /^guest disks( vd[a-z]=\d+)+$/.test(line));
+    const last = (await listen(host, 'db-9')).findLast((line) => /^guest disks( vd[a-z]=\d+)+$/.test(line));
     if (last === undefined) return false;
     const seen = new Map(
       [...last.matchAll(/ (vd[a-z])=(\d+)/g)].map(([, name, size]) => [name, Number(size)]),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { labAvailable } from './available.ts';
 import { run } from './command.ts';
+import { counted } from './guest-console.ts';
 import type { LabHost } from './host.ts';
 import { disorder, onlyOne, type SeenHost } from './host-view.ts';
 import { declare, type SmallVm } from './manifest-edits.ts';
@@ -121,7 +122,48 @@ describe.skipIf(!labAvailable().ok)('moving a VM, each test going on where the l
     expect(running(await look())).toEqual(before);
   });
 
-  it('9: empties a host by the patch that `drain` writes, and each VM is once on the other one', async () => {
+  it('9: takes over a VM that runs: its guest counts on, and its disks are the same', async () => {
+    const from = await whereItRuns();
+    const before = await count(from);
+    const { text } = await done(await pushLive(other(from)));
+    expect(text).toMatch(/took over mover/);
+    expect(await isOn(other(from), from)).toBe(true);
+    const after = await count(other(from));
+    expect(after.boot).toBe(before.boot);
+    expect(after.count).toBeGreaterThan(before.count);
+  });
+
+  it('10: has the guest count on where the operator was killed while it moved live', async () => {
+    const { operator, start } = site();
+    const from = await whereItRuns();
+    const before = await count(from);
+    const sha = await pushLive(other(from));
+    await waitFor('the middle of it', async () => ((await copied(site())) ?? 0) >= 30, WAIT);
+    await operator.kill();
+    await start();
+    await done(sha);
+    expect(await isOn(other(from), from)).toBe(true);
+    const after = await count(other(from));
+    expect(after.boot).toBe(before.boot);
+    expect(after.count).toBeGreaterThan(before.count);
+  });
+
+  it('11: has the guest count on where it was, when the network between the hosts fails', async () => {
+    const { lab } = site();
+    const from = await whereItRuns();
+    const before = await count(from);
+    const sha = await pushLive(other(from));
+    await waitFor('the middle of it', async () => ((await copied(site())) ?? 0) >= 30, WAIT);
+    await lab.host(other(from)).cut();
+    await waitFor('it to break off', async () => (await copied(site())) === undefined, WAIT);
+    expect((await count(from)).boot).toBe(before.boot);
+    await lab.host(other(from)).heal();
+    await done(sha);
+    expect(await isOn(other(from), from)).toBe(true);
+    expect((await count(other(from))).boot).toBe(before.boot);
+  });
+
+  it('12: empties a host by the patch that `drain` writes, and each VM is once on the other one', async () => {
     const { remote, look, cli } = site();
     const target = await whereItRuns();
     const host = other(target);
@@ -149,7 +191,7 @@ describe.skipIf(!labAvailable().ok)('moving a VM, each test going on where the l
     expect(disorder(hosts, [BASE_IMAGE])).toEqual([]);
   });
 
-  it('10: evens hosts out by the patch that `rebalance` writes, as it said', async () => {
+  it('13: evens hosts out by the patch that `rebalance` writes, as it said', async () => {
     const { cli, look } = site();
     const json = async (...command: readonly string[]) =>
       JSON.parse((await cli(...command, '--json')).stdout);
@@ -164,6 +206,16 @@ describe.skipIf(!labAvailable().ok)('moving a VM, each test going on where the l
     expect(running(await look())).toEqual(['t01', 't02']);
     expect(disorder(await look(), [BASE_IMAGE])).toEqual([]);
   });
+
+  function count(host: string): Promise<{ readonly count: number; readonly boot: string }> {
+    const look = async () => (await counted(site().lab.host(host), 'mover')) ?? false;
+    return waitFor('the guest to count', look, WAIT);
+  }
+
+  function pushLive(host: string): Promise<string> {
+    placeOn(site().remote, host, 'migration: live');
+    return site().remote.push(`It goes on on ${host}`);
+  }
 
   /** Pushes a patch. */
   async function merged(subject: string, patch: string): Promise<string> {
@@ -219,11 +271,11 @@ function running(hosts: readonly SeenHost[]): string[] {
   return hosts.flatMap(({ name, vms }) => (vms.some((vm) => vm.running) ? [name] : []));
 }
 
-/** How much of the data disk is copied, in per cent; undefined: it is not being copied. */
+/** How much of the data disk, or of all that goes over live, is copied, in per cent; undefined: nothing is. */
 async function copied({ operator }: Site): Promise<number | undefined> {
   const { work = [] } = await operator.status();
-  const progress = work.find(({ kind }) => kind === 'receive')?.progress;
-  const percent = /^copying vdb: (\d+) %/.exec(progress ?? '')?.[1];
+  const progress = work.find(({ kind }) => kind === 'receive' || kind === 'migrate')?.progress;
+  const percent = /^copying (?:vdb|the running VM): (\d+) %/.exec(progress ?? '')?.[1];
   return percent === undefined ? undefined : Number(percent);
 }
 

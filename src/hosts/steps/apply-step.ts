@@ -13,6 +13,7 @@ import { grow } from './grow.ts';
 import { setHostname } from './hostname.ts';
 import { bringImage } from './image.ts';
 import { mergeSnapshot } from './merge.ts';
+import { migrate } from './migrate.ts';
 import { requireOwned, writeMark } from './owned.ts';
 import { setUpPool } from './pool.ts';
 import { restart, start, stop } from './power.ts';
@@ -96,6 +97,8 @@ function applyChange(context: StepContext, step: VmStep | HostStep): Promise<voi
       return depart(context, step);
     case 'receive':
       return receive(context, step);
+    case 'migrate':
+      return migrate(context, step);
     case 'retire':
       return retire(context, step);
     case 'abandon':

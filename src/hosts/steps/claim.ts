@@ -1,7 +1,7 @@
 import { isLeftBehind, type Mark, type MarkedVolume, type VolumeRef } from '../../core/mark.ts';
 import { renderClaim } from '../../core/moved-definition.ts';
 import { volumesFromTheTop } from '../../core/snapshot.ts';
-import type { DepartStep, ReceiveStep } from '../../core/step.ts';
+import type { DepartStep, MigrateStep, ReceiveStep, VmStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
 import { refreshPool } from '../refresh-pool.ts';
 import type { StepContext } from './context.ts';
@@ -16,7 +16,7 @@ import { findVolume, openPool } from './volumes.ts';
  */
 export async function requireClaimable(
   target: StepContext,
-  step: DepartStep | ReceiveStep,
+  step: DepartStep | ReceiveStep | MigrateStep,
   from: string,
 ): Promise<Owned | undefined> {
   const there = await findOwned(target, { ...step, host: target.host });
@@ -48,7 +48,11 @@ function isOf(mark: Mark, from: string): boolean {
  * while the source's files are as they were then. What an earlier move left behind is deleted first: the claim takes its
  * place, and the VM itself is on the other host.
  */
-export async function claim(context: StepContext, step: ReceiveStep, stamp: string): Promise<Mark> {
+export async function claim(
+  context: StepContext,
+  step: ReceiveStep | MigrateStep,
+  stamp: string,
+): Promise<Mark> {
   const there = await requireClaimable(context, step, step.from.host);
   const earlier = there?.mark.state === 'arriving' ? there.mark : undefined;
   if (there !== undefined && earlier === undefined)
@@ -68,15 +72,16 @@ export async function claim(context: StepContext, step: ReceiveStep, stamp: stri
     from,
     volumes,
   });
-  await define(context, step, mark([...wanted, ...dropped]));
+  await defineClaim(context, step, mark([...wanted, ...dropped]));
   if (dropped.length > 0) {
     await deleteUnused(context, step, dropped);
-    await define(context, step, mark(wanted));
+    await defineClaim(context, step, mark(wanted));
   }
   return mark(wanted);
 }
 
-async function define(context: StepContext, step: ReceiveStep, mark: Mark): Promise<void> {
+/** Puts the claim in the place of whatever there is of the VM, which must be off. */
+export async function defineClaim(context: StepContext, step: VmStep, mark: Mark): Promise<void> {
   const { client, facts } = context;
   const xml = renderClaim({ name: step.vm, arch: facts.arch, type: facts.virtType }, mark);
   await context.defineInTurn(() => client.domains.define(xml, { validate: true }));

@@ -61,6 +61,8 @@ export interface StepContext {
   /** The bytes of a VM's seed. E_SECRET where a secret of it cannot be had. */
   readonly seedImage: (order: SeedOrder) => Promise<Buffer>;
   readonly guests: Guests;
+  /** Where the QEMU of other hosts reaches that of a host. */
+  readonly migrationAddressOf: (host: string) => string;
   /** Another host, for what concerns two. Throws where it cannot be reached. */
   readonly peer: (host: string) => Promise<Pick<StepContext, 'host' | 'client' | 'facts' | 'events'>>;
   /** Copies a volume from host to host. */

@@ -4,7 +4,7 @@ import { OperatorError } from '../../errors.ts';
 import type { StepContext } from './context.ts';
 import { findOwned, requireOwned, writeMark } from './owned.ts';
 import { deleteUnused } from './snapshot-parts.ts';
-import { contextOn, refused, requireNothingOn, requireOff } from './two-hosts.ts';
+import { contextOn, goOn, refused, requireNothingOn, requireOff } from './two-hosts.ts';
 import { findVolume } from './volumes.ts';
 
 /** Deletes what a move that is given up has copied, then its claim; only while the VM itself is seen on its host. */
@@ -38,8 +38,9 @@ export async function abandon(context: StepContext, step: AbandonStep): Promise<
 export async function recall(context: StepContext, step: RecallStep): Promise<void> {
   const owned = await requireOwned(context, step, ['migrating', 'ready']);
   if (owned.mark.state === 'ready') return;
-  await requireOff(context, step, owned);
+  if (owned.mark.to?.live !== true) await requireOff(context, step, owned);
   await requireNothingOn(context, step, step.to);
+  if (owned.mark.to?.live === true) await goOn(context, owned);
   await context.client.domains.setAutostart(owned.domain, step.autostart);
   await writeMark(context, step, withDisksOf(step.mark, owned.mark));
 }

@@ -1,14 +1,13 @@
 import { WaitCutShort } from '../../core/asked.ts';
-import type { Mark, MarkedVolume } from '../../core/mark.ts';
+import type { MarkedVolume } from '../../core/mark.ts';
 import { movedDefinition } from '../../core/moved-definition.ts';
-import type { MovedVolume, ReceiveStep } from '../../core/step.ts';
+import type { ReceiveStep } from '../../core/step.ts';
 import { OperatorError } from '../../errors.ts';
-import { createRateLimit } from '../copy/rate-limit.ts';
 import { claim } from './claim.ts';
 import type { StepContext } from './context.ts';
-import { copyMeter } from './copy-meter.ts';
-import { baseOf, mappedFiles, requireSameBases, stampOf } from './moved-disks.ts';
-import { findOwned, writeMark } from './owned.ts';
+import { copyAll, untilSuperseded } from './copy-volumes.ts';
+import { mappedFiles, requireSameBases, stampOf } from './moved-disks.ts';
+import { findOwned } from './owned.ts';
 import { contextOn, refused, requireDeparted } from './two-hosts.ts';
 
 /**
@@ -27,7 +26,7 @@ export async function receive(context: StepContext, step: ReceiveStep): Promise<
   await requireSameBases(source, context, step);
   const stamp = await stampOf(source, step);
   const claimed = await claim(context, step, stamp);
-  await untilSuperseded(context, () => copyAll(context, source, { step, claimed }));
+  await untilSuperseded(context, () => copyAll(context, source, { step, volumes: step.volumes, claimed }));
 
   const left = await requireDeparted(source, step, context.host);
   if ((await stampOf(source, step)) !== stamp)
@@ -42,58 +41,6 @@ export async function receive(context: StepContext, step: ReceiveStep): Promise<
   const domain = await context.defineInTurn(() => domains.define(moved.xml));
   await domains.setAutostart(domain, step.autostart);
   await requireArrived(context, step, [...files.values()]);
-}
-
-/** A copy is given up for a newer commit; what is copied by then counts. */
-async function untilSuperseded({ superseded }: StepContext, copy: () => Promise<void>): Promise<void> {
-  if (superseded.aborted) throw new WaitCutShort();
-  try {
-    await copy();
-  } catch (error) {
-    throw superseded.aborted ? new WaitCutShort() : error;
-  }
-}
-
-interface Copying {
-  readonly step: ReceiveStep;
-  readonly claimed: Mark;
-}
-
-/** One volume after the other, each ticked off in the claim. */
-async function copyAll(context: StepContext, source: StepContext, { step, claimed }: Copying): Promise<void> {
-  const { limits } = step;
-  let { volumes } = claimed;
-  const open = volumes.filter(({ made }) => !made);
-  if (open.length === 0) return;
-  context.progress(`waiting for its turn to be copied from ${source.host}`);
-  await context.copyInTurn([source.host, context.host], limits.maxPerHost, async () => {
-    for (const volume of open) {
-      const way = step.volumes.find(({ to }) => to.pool === volume.pool && to.name === volume.name);
-      if (way === undefined) throw new Error(`${volume.name} is claimed, and not one that moves`);
-      await copyOne(context, source, { step, way });
-      volumes = volumes.map((other) => (other === volume ? { ...other, made: true } : other));
-      await writeMark(context, step, { ...claimed, volumes });
-    }
-  });
-}
-
-async function copyOne(
-  context: StepContext,
-  source: StepContext,
-  { step, way }: { readonly step: ReceiveStep; readonly way: MovedVolume },
-): Promise<void> {
-  const { bandwidthMiBs } = step.limits;
-  const backingFile = await baseOf(source, context, way);
-  await context.copyVolume(
-    { host: source.host, client: source.client, ...way.from },
-    { host: context.host, client: context.client, pool: way.to.pool, name: way.to.name },
-    {
-      onProgress: copyMeter(way.to.target, context.progress),
-      signal: context.superseded,
-      ...(backingFile !== undefined && { backingFile }),
-      ...(bandwidthMiBs !== undefined && { limit: createRateLimit(bandwidthMiBs * 1024 ** 2) }),
-    },
-  );
 }
 
 /** Nobody has taken the claim away meanwhile, and all is copied. */

@@ -4,12 +4,15 @@ import type { StepContext } from './context.ts';
 import { requireOwned, writeMark } from './owned.ts';
 import { shutDown } from './shut-down.ts';
 import { strikeOff } from './snapshot-parts.ts';
-import { requireNothingOn } from './two-hosts.ts';
+import { goOn, requireNothingOn } from './two-hosts.ts';
 
 /** Shuts the VM down and leaves definition and disks under a tombstone. The mark comes last: it says that all is done. */
 export async function remove(context: StepContext, step: RemoveStep): Promise<void> {
-  const { domain, mark } = await requireOwned(context, step, ['ready', 'building', 'migrating']);
+  const owned = await requireOwned(context, step, ['ready', 'building', 'migrating']);
+  const { domain, mark } = owned;
   if (mark.state === 'migrating') await requireNothingOn(context, step, step.formerly);
+  // A guest that is paused cannot shut down.
+  if (mark.to?.live === true) await goOn(context, owned);
   await shutDown(context, step, domain);
   // Coming back one day, it is not to be changed by what somebody asked for today.
   await strikeOff(context, step);

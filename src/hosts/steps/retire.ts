@@ -1,7 +1,7 @@
 import { type Mark } from '../../core/mark.ts';
 import type { RetireStep } from '../../core/step.ts';
 import type { StepContext } from './context.ts';
-import { findOwned, requireOwned, writeMark } from './owned.ts';
+import { findOwned, type Owned, requireOwned, writeMark } from './owned.ts';
 import { contextOn, refused, requireOff } from './two-hosts.ts';
 
 /**
@@ -13,8 +13,11 @@ export async function retire(context: StepContext, step: RetireStep): Promise<vo
   const { mark } = owned;
   if (mark.removed?.movedTo === step.to) return;
   if (mark.to?.host !== step.to) throw refused(step, `its mark does not say that it went to ${step.to}`);
-  await requireOff(context, step, owned);
+  const isLeft = mark.to.live === true && (await isPaused(context, owned));
+  if (!isLeft) await requireOff(context, step, owned);
   await requireArrived(context, step);
+  // All of it is on the other host: what hangs here is what the end of a live move did not come to.
+  if (isLeft) await context.client.domains.destroy(owned.domain);
   await context.client.domains.setAutostart(owned.domain, false);
   const { to: _, ...rest } = mark;
   const isShared = ({ pool, name }: Mark['volumes'][number]) =>
@@ -27,6 +30,10 @@ export async function retire(context: StepContext, step: RetireStep): Promise<vo
     volumes: mark.volumes.filter((volume) => !isShared(volume)),
     removed: step.removed,
   });
+}
+
+async function isPaused({ client }: StepContext, { domain }: Owned): Promise<boolean> {
+  return (await client.domains.state(domain)).state === 'paused';
 }
 
 async function requireArrived(context: StepContext, step: RetireStep): Promise<void> {

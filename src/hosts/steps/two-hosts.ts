@@ -32,6 +32,14 @@ export async function requireOff(context: StepContext, step: VmStep, { domain }:
     throw refused(step, `it is off on ${context.host} with its memory saved, which belongs to that host`);
 }
 
+/** Lets a guest go on that a live move, cut short, has left paused; only where it runs nowhere else. */
+export async function goOn({ client: { domains }, progress }: StepContext, { domain }: Owned): Promise<void> {
+  const { state } = await domains.state(domain);
+  if (state !== 'paused') return;
+  progress('letting it go on');
+  await domains.resume(domain);
+}
+
 /** What a move has left on that host does not run. */
 export async function requireLeft(context: StepContext, step: VmStep, host: string): Promise<void> {
   const source = await contextOn(context, host);

@@ -50,6 +50,11 @@ export const domainCalls: Calls = {
     return { domain: refOf(found) };
   },
 
+  domainResume({ host }, { domain }) {
+    host.domains.resume(host.domains.byRef(domain));
+    return undefined;
+  },
+
   domainDestroyFlags({ host }, { domain, flags }) {
     host.domains.destroy(host.domains.byRef(domain), flags);
     return undefined;
