@@ -1,10 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { hmac, SECRET } from '../forge/deliveries.ts';
 import { STRANGER, type StubForge, startStubForge } from '../forge/stub-forge.ts';
 import { waitFor } from '../lab/wait.ts';
 import { CLUSTER_YAML, manifest, type Running, useSite } from './site.ts';
+
+// One test sees a pull request through several passes.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 const site = useSite();
 const TOKEN = 'canary-token-4711';
@@ -31,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => forge.close());
 
 function until<T>(what: string, condition: () => T | undefined | false): Promise<T> {
-  return waitFor(what, condition, { timeoutMs: 20_000 });
+  return waitFor(what, condition, { timeoutMs: 60_000 });
 }
 
 /** Commits onto the branch of the pull request, as the forge shows it, and has the forge tell of it. */

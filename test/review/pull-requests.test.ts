@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { OperatorError } from '../../src/errors.ts';
 import { createPullClient } from '../../src/forge/pulls/client.ts';
 import { createStatusSender } from '../../src/forge/statuses/sender.ts';
@@ -11,6 +11,8 @@ import {
 import { observedState } from '../builders.ts';
 import { STRANGER, type StubForge, startStubForge } from '../forge/stub-forge.ts';
 import { waitFor } from '../lab/wait.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const TOKEN = 'canary-token-4711';
 const MARKER = '<!-- kvm-gitops/plan -->';
@@ -77,7 +79,7 @@ function start(changes: Partial<PullRequestsDeps> = {}): void {
 }
 
 function until<T>(what: string, condition: () => T | undefined | false): Promise<T> {
-  return waitFor(what, condition, { timeoutMs: 10_000, intervalMs: 5 });
+  return waitFor(what, condition, { timeoutMs: 30_000, intervalMs: 5 });
 }
 
 const bodies = () => forge.comments.map(({ body }) => body.split('\n')[1] ?? '');
