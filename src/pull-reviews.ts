@@ -3,28 +3,32 @@ import { createPullClient } from './forge/pulls/client.ts';
 import { createStatusSender } from './forge/statuses/sender.ts';
 import type { Logger } from './log.ts';
 import type { Operator } from './operator.ts';
+import { requireWaiting } from './reconcile/require-waiting.ts';
+import { createCommands } from './review/commands.ts';
 import { createPullPlanner, type Sight } from './review/pull-plan.ts';
 import { createPullRequests, type PullRequests } from './review/pull-requests.ts';
 
 /** Plans of pull requests, where operator.yaml asks for them: with caches and a queue of their own. */
 export function openPullReviews(
   config: Config,
-  { mirror, beside, deps }: Operator,
+  { mirror, beside, deps, journal, control }: Operator,
   { sight, log }: { readonly sight: () => Sight | undefined; readonly log: Logger },
 ): PullRequests | undefined {
   if (config.pullRequests === undefined) return undefined;
-  const { target, token, forks } = config.pullRequests;
+  const { target, token, forks, confirmers } = config.pullRequests;
   const { branch, path: folder } = config.git;
   const { pollMs, driftMs } = config;
   const marker = `<!-- ${target.context} -->`;
   const forge = { target, token: () => token.reveal(), log };
+  const client = createPullClient({ ...forge, branch });
   return createPullRequests({
-    client: createPullClient({ ...forge, branch }),
+    client,
     statuses: createStatusSender(forge),
     plan: createPullPlanner({
       branch,
       folder,
       marker,
+      canConfirmHere: confirmers.length > 0,
       merge: (names, signal) => mirror.merge(names, signal),
       build: beside.build,
       inForce: () => mirror.accepted(),
@@ -34,6 +38,16 @@ export function openPullReviews(
     marker,
     sight,
     forks,
+    commands: createCommands({
+      client,
+      confirmers,
+      async confirm(hash, who) {
+        await requireWaiting(journal, hash);
+        await control.confirm(hash, who);
+      },
+      now: () => deps.clock.now(),
+      log,
+    }),
     pollMs,
     driftMs,
     log,

@@ -91,6 +91,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     readiness: () => readiness(watch.seen(), controller.state()),
     ask: (trigger) => controller.ask(trigger),
     askPulls: pulls && (() => pulls.ask()),
+    onComment: pulls && ((pull, comment) => pulls.hear(pull, comment)),
     metrics: registry,
     branch: config.git.branch,
     webhook: webhookOf(config),

@@ -255,6 +255,10 @@ describe('secrets in operator.yaml', () => {
       '5:16: pullRequests.name: commitStatus.name is "kvm-gitops"',
     ],
     [`${STATUS}pullRequests: {name: "a --> b"}`, '5:22: pullRequests.name: expected letters'],
+    [
+      `${STATUS}pullRequests: {confirmers: ["@ann"]}`,
+      '5:29: pullRequests.confirmers.0: expected a user name',
+    ],
     [`${STATUS}pullRequests: {forks: maybe}`, '5:23: pullRequests.forks: expected boolean'],
   ])('refuses %s', (written, mistake) => {
     expect(mistakes(`${GIT}${SSH}${HOSTS}${written}`, { T: 'x' })).toEqual([

@@ -18,6 +18,10 @@ export function pullRequestsSchema() {
         .describe(
           'Whether those are planned whose branch is in another repository, where anybody may write it.',
         ),
+      confirmers: z
+        .array(z.string().regex(/^[\w.-]{1,64}$/, 'expected a user name of the forge, without @'))
+        .prefault([])
+        .describe('Users of the forge who may confirm removals by a comment, /kvm-gitops confirm CODE.'),
       name: z
         .string()
         .regex(NAME, 'expected letters, digits, spaces and . _ / -')
@@ -42,7 +46,8 @@ export function toPullRequests({ commitStatus, pullRequests }: Written) {
     forge,
     context: pullRequests.name,
   };
-  return { target, token: commitStatus.token, forks: pullRequests.forks };
+  const { forks, confirmers } = pullRequests;
+  return { target, token: commitStatus.token, forks, confirmers };
 }
 
 /** Pull requests of a forge that no other section names, or of one whose pull requests we do not know. */

@@ -11,6 +11,7 @@ export interface Delivery {
  * What a delivery says has happened. A hint and no more: it decides whether to look, and what is done comes from git.
  *   push       these refs were moved, by their full names
  *   pull       something about a pull request (GitLab: merge request)
+ *   comment    a new comment on a pull request that may be a command
  *   look       it does not say which refs, so looking is right
  *   ping       the forge tries out the webhook
  *   other      something else
@@ -18,6 +19,7 @@ export interface Delivery {
  */
 export type ForgeEvent =
   | { readonly kind: 'push'; readonly refs: readonly string[] }
+  | { readonly kind: 'comment'; readonly pull: number; readonly comment: number }
   | { readonly kind: 'pull' | 'look' | 'ping' }
   | { readonly kind: 'other'; readonly event: string }
   | { readonly kind: 'malformed'; readonly why: string };

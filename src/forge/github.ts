@@ -1,5 +1,5 @@
-import { type Forge, headerOf } from './forge.ts';
-import { malformed, parseJson, pushOf } from './payload.ts';
+import { type Forge, type ForgeEvent, headerOf } from './forge.ts';
+import { at, commandOf, malformed, numberAt, parseJson, pushOf, textAt } from './payload.ts';
 import { isPrefixedHmac } from './signature.ts';
 
 /** GitHub, and GitHub Enterprise Server: `X-Hub-Signature-256: sha256=HEX` over the body, JSON or form. */
@@ -15,9 +15,15 @@ export const github: Forge = {
     const payload = parseJson(unform(body));
     if (payload === undefined) return malformed('the body is neither JSON nor a form with JSON in it');
     if (event === 'pull_request') return { kind: 'pull' };
+    if (event === 'issue_comment') return commentOf(payload) ?? { kind: 'other', event };
     return event === 'push' ? pushOf(payload) : { kind: 'other', event };
   },
 };
+
+function commentOf(payload: unknown): ForgeEvent | undefined {
+  const isNew = textAt(payload, 'action') === 'created' && at(payload, 'issue', 'pull_request') !== undefined;
+  return isNew ? commandOf(at(payload, 'comment'), numberAt(payload, 'issue', 'number')) : undefined;
+}
 
 /** What a form of GitHub's holds: its one field `payload`. */
 function unform(body: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { type Delivery, type Forge, headerOf } from './forge.ts';
-import { at, malformed, parseJson, pushOf, pushOfMany, textAt } from './payload.ts';
+import { type Delivery, type Forge, type ForgeEvent, headerOf } from './forge.ts';
+import { at, commandOf, malformed, numberAt, parseJson, pushOf, pushOfMany, textAt } from './payload.ts';
 import { isSameText } from './signature.ts';
 
 const SIGNING_TOKEN = 'whsec_';
@@ -27,9 +27,17 @@ export const gitlab: Forge = {
     if (event === undefined) return malformed('neither object_kind nor event_name');
     if (event === 'push' || event === 'tag_push') return pushOf(payload);
     if (event === 'repository_update') return pushOfMany(at(payload, 'refs'), asText);
+    if (event === 'note') return noteOf(payload) ?? { kind: 'other', event };
     return event === 'merge_request' ? { kind: 'pull' } : { kind: 'other', event };
   },
 };
+
+function noteOf(payload: unknown): ForgeEvent | undefined {
+  const isNew = textAt(payload, 'object_attributes', 'action') !== 'update';
+  return isNew
+    ? commandOf(at(payload, 'object_attributes'), numberAt(payload, 'merge_request', 'iid'))
+    : undefined;
+}
 
 /** As the Standard Webhooks specification has it: base64 of the HMAC-SHA256 over `ID.TIMESTAMP.BODY`. */
 function isSigned({ headers, body }: Delivery, secret: string, now: Date): boolean {

@@ -35,6 +35,13 @@ export function numberAt(value: unknown, ...keys: readonly string[]): number | u
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
 }
 
+/** A new comment on a pull request; undefined: it is no command, by what is said of it here. */
+export function commandOf(comment: unknown, pull: number | undefined): ForgeEvent | undefined {
+  const [id, body] = [numberAt(comment, 'id'), textAt(comment, 'body') ?? textAt(comment, 'note')];
+  if (id === undefined || pull === undefined || body?.startsWith('/kvm-gitops ') !== true) return undefined;
+  return { kind: 'comment', pull, comment: id };
+}
+
 /** A push that names its one ref under `ref`, as most forges have it. */
 export function pushOf(payload: unknown): ForgeEvent {
   const ref = textAt(payload, 'ref');

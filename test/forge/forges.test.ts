@@ -125,6 +125,44 @@ describe('details of the forges', () => {
     expect(FORGES[name].read({ headers, body })).toEqual({ kind: 'pull' });
   });
 
+  const COMMAND = '/kvm-gitops confirm c0ffee123456';
+  const ON_GITHUB = { action: 'created', comment: { id: 5, body: COMMAND } };
+
+  it.each<[ForgeName, Record<string, string>, object]>([
+    [
+      'github',
+      { 'x-github-event': 'issue_comment' },
+      { ...ON_GITHUB, issue: { number: 7, pull_request: {} } },
+    ],
+    ['gitea', { 'x-gitea-event': 'issue_comment' }, { ...ON_GITHUB, is_pull: true, issue: { number: 7 } }],
+    [
+      'gitlab',
+      { 'x-gitlab-event': 'Note Hook' },
+      { object_kind: 'note', object_attributes: { id: 5, note: COMMAND }, merge_request: { iid: 7 } },
+    ],
+  ])('reads from %s which comment on a pull request may be a command', (name, headers, payload) => {
+    const body = Buffer.from(JSON.stringify(payload));
+    expect(FORGES[name].read({ headers, body })).toEqual({ kind: 'comment', pull: 7, comment: 5 });
+  });
+
+  it.each<[ForgeName, Record<string, string>, object]>([
+    ['github', { 'x-github-event': 'issue_comment' }, { ...ON_GITHUB, issue: { number: 7 } }],
+    [
+      'github',
+      { 'x-github-event': 'issue_comment' },
+      { ...ON_GITHUB, action: 'edited', issue: { number: 7, pull_request: {} } },
+    ],
+    ['gitea', { 'x-gitea-event': 'issue_comment' }, { ...ON_GITHUB, is_pull: false, issue: { number: 7 } }],
+    [
+      'gitlab',
+      { 'x-gitlab-event': 'Note Hook' },
+      { object_kind: 'note', object_attributes: { id: 5, note: COMMAND }, issue: { iid: 7 } },
+    ],
+  ])('takes nothing else of %s for a command', (name, headers, payload) => {
+    const body = Buffer.from(JSON.stringify(payload));
+    expect(FORGES[name].read({ headers, body }).kind).toBe('other');
+  });
+
   it.each<[ForgeName, Record<string, string>, object]>([
     ['github', { 'x-github-event': 'issue_comment' }, { action: 'edited' }],
     ['gitea', { 'x-gitea-event': 'issue_comment', 'x-gitea-event-type': 'pull_request_comment' }, {}],

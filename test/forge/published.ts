@@ -2,7 +2,7 @@ import type { PullForge } from '../../src/forge/pulls/pull-request.ts';
 
 /** A call of an API as its forge publishes it: what may stand in it, and what must. */
 interface Operation {
-  readonly of: 'pulls' | 'comments' | 'comment' | 'edit' | 'status' | 'user';
+  readonly of: 'pulls' | 'comments' | 'one' | 'comment' | 'edit' | 'status' | 'user';
   readonly method: string;
   readonly path: RegExp;
   /** Names that its query may have, each with what it may say. */
@@ -57,6 +57,7 @@ const github: Published = {
       query: { since: ANY, per_page: HUNDRED, page: COUNT },
     },
     { of: 'comment', method: 'POST', path: /^\/repos\/[^/]+\/[^/]+\/issues\/(\d+)\/comments$/, body: BODY },
+    { of: 'one', method: 'GET', path: /^\/repos\/[^/]+\/[^/]+\/issues\/comments\/(\d+)$/ },
     { of: 'edit', method: 'PATCH', path: /^\/repos\/[^/]+\/[^/]+\/issues\/comments\/(\d+)$/, body: BODY },
     {
       of: 'status',
@@ -106,6 +107,11 @@ const gitlab: Published = {
       method: 'POST',
       path: /^\/projects\/[^/]+\/merge_requests\/(\d+)\/notes$/,
       body: { ...BODY, internal: { values: /^(true|false)$/ } },
+    },
+    {
+      of: 'one',
+      method: 'GET',
+      path: /^\/projects\/[^/]+\/merge_requests\/\d+\/notes\/(\d+)$/,
     },
     {
       of: 'edit',

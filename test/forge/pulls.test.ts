@@ -71,7 +71,7 @@ describe.each(PULL_FORGES)('pull requests of %s', (name) => {
     }));
     forge.comments.push(...talk, { id: 61, pull: 7, author: OPERATOR, body: `> ${MARKER}` });
     const id = await client.comment(7, `${MARKER}\nplan`, signal);
-    expect(await client.findComment(7, MARKER, signal)).toEqual({
+    expect(await client.findComment(7, MARKER, signal)).toMatchObject({
       id,
       author: OPERATOR,
       body: `${MARKER}\nplan`,
@@ -79,6 +79,21 @@ describe.each(PULL_FORGES)('pull requests of %s', (name) => {
     await client.edit(7, id, `${MARKER}\nanother`, signal);
     expect(forge.comments.at(-1)).toMatchObject({ id, body: `${MARKER}\nanother` });
     expect(forge.comments.slice(0, 60)).toEqual(talk);
+  });
+
+  it('have comments of others, which are read with who wrote them and whether they were edited', async () => {
+    const body = '/kvm-gitops confirm c0ffee123456';
+    const [createdAt, updatedAt] = ['2026-11-25T12:00:00Z', '2026-11-25T12:01:00Z'];
+    forge.comments.push({ id: 5, pull: 7, author: STRANGER, user: 'ann', body, createdAt, updatedAt });
+    expect(await client.readComment(7, 5, signal)).toEqual({
+      id: 5,
+      author: STRANGER,
+      user: 'ann',
+      body,
+      createdAt,
+      updatedAt,
+    });
+    await expect(client.readComment(7, 6, signal)).rejects.toMatchObject({ verdict: { kind: 'absent' } });
   });
 
   it.each<{ what: string; instead: Instead; verdict: object }>([

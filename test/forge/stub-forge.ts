@@ -6,6 +6,7 @@ import { judgeCall } from './published.ts';
 /** The user that our token is of. */
 export const OPERATOR = 77;
 export const STRANGER = 66;
+const NOW = '2026-11-25T12:00:00Z';
 
 export interface StubPull {
   readonly number: number;
@@ -21,6 +22,9 @@ export interface StubComment {
   readonly pull: number;
   readonly author: number;
   body: string;
+  readonly user?: string;
+  readonly createdAt?: string;
+  readonly updatedAt?: string;
 }
 
 interface Shown {
@@ -110,6 +114,10 @@ export async function startStubForge(forge: PullForge, token: string): Promise<S
         const here = stub.comments.filter(({ pull }) => pull === Number(call.id)).map(commentShape);
         return forge === 'gitea' ? ok(here) : page(call.query, here);
       }
+      case 'one': {
+        const found = stub.comments.find(({ id }) => id === Number(call.id));
+        return found === undefined ? ok({}, 404) : ok(commentShape(found));
+      }
       case 'comment': {
         const one = { id: stub.comments.length + 1, pull: Number(call.id), author: OPERATOR, body: text };
         stub.comments.push(one);
@@ -168,9 +176,18 @@ export async function startStubForge(forge: PullForge, token: string): Promise<S
     };
   }
 
-  function commentShape({ id, author, body }: StubComment) {
-    const user = { id: author, login: `user-${author}`, username: `user-${author}` };
-    return forge === 'gitlab' ? { id, body, author: user, system: false } : { id, body, user };
+  function commentShape({
+    id,
+    author,
+    body,
+    user = `user-${author}`,
+    createdAt = NOW,
+    updatedAt = createdAt,
+  }: StubComment) {
+    const times = { created_at: createdAt, updated_at: updatedAt };
+    if (forge === 'gitlab')
+      return { id, body, author: { id: author, username: user }, system: false, ...times };
+    return { id, body, user: { id: author, login: user }, ...times };
   }
 
   return stub;

@@ -40,6 +40,14 @@ describe('POST /webhook', () => {
     const planning = startServer({ webhook, askPulls: () => looks.push('look') });
     const { answer, asks } = await deliver(body, headers, planning);
     expect([answer.statusCode, answer.json(), asks, looks]).toEqual([202, { asked: true }, [], ['look']]);
+    const issue = { number: 7, pull_request: {} };
+    const comment = { id: 5, body: '/kvm-gitops confirm c0ffee123456' };
+    const command = JSON.stringify({ action: 'created', issue, comment });
+    const commanded = { ...headers, 'x-github-event': 'issue_comment', 'x-hub-signature-256': sign(command) };
+    const heard: number[][] = [];
+    const obeying = startServer({ webhook, onComment: (...ids) => heard.push(ids) });
+    expect((await deliver(command, commanded, obeying)).answer.json()).toEqual({ asked: true });
+    expect([heard, obeying.asks]).toEqual([[[7, 5]], []]);
     const off = await deliver(body, headers, startServer({ webhook }));
     expect([off.answer.statusCode, off.answer.json(), off.asks]).toEqual([202, { asked: false }, []]);
   });

@@ -51,6 +51,7 @@ function plannerOf(merge: (base: number) => Merge): PlanPull {
     branch: 'main',
     folder: '',
     marker: MARKER,
+    canConfirmHere: true,
     merge: async ({ base, head }) => {
       merges.push(`${head} into ${base}`);
       return merge(merges.length);

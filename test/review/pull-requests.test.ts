@@ -67,6 +67,7 @@ function start(changes: Partial<PullRequestsDeps> = {}): void {
     marker: MARKER,
     sight: () => sight,
     forks: true,
+    commands: { retryAt: undefined, hear: () => {}, work: async () => {} },
     pollMs: 60_000,
     driftMs: 3_600_000,
     log,

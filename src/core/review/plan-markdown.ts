@@ -17,6 +17,8 @@ export interface MarkdownOptions {
   readonly maxBytes: number;
   /** Line by which the comment is found again that a plan was written into. */
   readonly marker?: string | undefined;
+  /** Some may confirm removals by a comment where it is shown. */
+  readonly canConfirmHere?: boolean | undefined;
 }
 
 const MARKER = '<!-- kvm-gitops plan -->';
@@ -46,7 +48,7 @@ function render(result: PlanResult, rendering: Rendering): string {
     heading(result),
     merge && mergeLine(merge),
     problems(issues, rendering),
-    planned && confirmation(planned),
+    planned && confirmation(planned, rendering),
     merge && list('To look at', merge.notes.map(code), rendering.rows),
     merge?.offline && offlineLine(merge.offline),
     planned && plannedText(planned, merge, rendering),
@@ -85,12 +87,16 @@ function linkTo({ file, line }: Issue, { linkBase, folder }: Rendering): string 
   return `${linkBase.replace(/\/+$/, '')}/${path}${line === undefined ? '' : `#L${line}`}`;
 }
 
-function confirmation({ assessment: { plan } }: Planned): string | undefined {
+function confirmation(
+  { assessment: { plan } }: Planned,
+  { canConfirmHere = false }: Rendering,
+): string | undefined {
   if (plan.confirmation === undefined) return undefined;
   const count = plan.held.filter(({ because }) => because === 'guard').length;
   return (
     `**To confirm:** ${count === 1 ? 'a removal waits' : `${count} removals wait`} for a person. After the merge, once a pass has held them back, on the ` +
-    `operator's machine: \`kvm-gitops confirm ${plan.confirmation}\``
+    `operator's machine: \`kvm-gitops confirm ${plan.confirmation}\`` +
+    (canConfirmHere ? `, or here, as a comment: \`/kvm-gitops confirm ${plan.confirmation}\`` : '')
   );
 }
 

@@ -19,6 +19,8 @@ export interface PullClient {
   openPulls(signal: AbortSignal): Promise<readonly PullRequest[]>;
   /** The first comment of our own user that begins with the line. */
   findComment(number: number, marker: string, signal: AbortSignal): Promise<Comment | undefined>;
+  /** Undefined: an answer that is no comment. */
+  readComment(number: number, id: number, signal: AbortSignal): Promise<Comment | undefined>;
   /** Gives the comment's id. After a failure nobody knows whether it is there: look again first. */
   comment(number: number, body: string, signal: AbortSignal): Promise<number>;
   edit(number: number, id: number, body: string, signal: AbortSignal): Promise<void>;
@@ -92,6 +94,9 @@ export function createPullClient(settings: ClientSettings): PullClient {
           if (comment?.author === user && comment.body.startsWith(marker)) return comment;
         }
       return undefined;
+    },
+    async readComment(number, id, signal) {
+      return api.commentOf((await call(settings, api.commentAt(repository, number, id), { signal })).json);
     },
     async comment(number, body, signal) {
       const { json } = await call(settings, api.create(repository, number), { body, signal });

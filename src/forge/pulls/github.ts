@@ -1,6 +1,13 @@
 import { at, numberAt, textAt } from '../payload.ts';
 import { inPath } from '../request.ts';
-import { addressOf, type Comment, type PullApi, type PullRequest, shaOf } from './pull-request.ts';
+import {
+  addressOf,
+  type Comment,
+  commentFrom,
+  type PullApi,
+  type PullRequest,
+  shaOf,
+} from './pull-request.ts';
 
 /** https://docs.github.com/en/rest/pulls/pulls and https://docs.github.com/en/rest/issues/comments */
 export const github: PullApi = {
@@ -14,6 +21,10 @@ export const github: PullApi = {
     path: `/repos/${inPath(repository)}/issues/${number}/comments?per_page=50&page=${page}`,
   }),
   commentOf,
+  commentAt: (repository, _number, id) => ({
+    method: 'GET',
+    path: `/repos/${inPath(repository)}/issues/comments/${id}`,
+  }),
   create: (repository, number) => ({
     method: 'POST',
     path: `/repos/${inPath(repository)}/issues/${number}/comments`,
@@ -45,6 +56,5 @@ export function pullOf(item: unknown, branch: string, tree: string): PullRequest
 }
 
 export function commentOf(item: unknown): Comment | undefined {
-  const [id, author, body] = [numberAt(item, 'id'), numberAt(item, 'user', 'id'), textAt(item, 'body')];
-  return id === undefined || author === undefined || body === undefined ? undefined : { id, author, body };
+  return commentFrom(item, { author: numberAt(item, 'user', 'id'), user: textAt(item, 'user', 'login') });
 }

@@ -1,5 +1,5 @@
 import { numberAt, textAt } from '../payload.ts';
-import { addressOf, type PullApi, shaOf } from './pull-request.ts';
+import { addressOf, commentFrom, type PullApi, shaOf } from './pull-request.ts';
 
 /** https://docs.gitlab.com/api/merge_requests/ and https://docs.gitlab.com/api/notes/#merge-requests */
 export const gitlab: PullApi = {
@@ -35,10 +35,9 @@ export const gitlab: PullApi = {
     method: 'GET',
     path: `${notes(repository, number)}?sort=asc&order_by=created_at&per_page=50&page=${page}`,
   }),
-  commentOf: (item) => {
-    const [id, author, body] = [numberAt(item, 'id'), numberAt(item, 'author', 'id'), textAt(item, 'body')];
-    return id === undefined || author === undefined || body === undefined ? undefined : { id, author, body };
-  },
+  commentOf: (item) =>
+    commentFrom(item, { author: numberAt(item, 'author', 'id'), user: textAt(item, 'author', 'username') }),
+  commentAt: (repository, number, id) => ({ method: 'GET', path: `${notes(repository, number)}/${id}` }),
   create: (repository, number) => ({ method: 'POST', path: notes(repository, number) }),
   edit: (repository, number, id) => ({ method: 'PUT', path: `${notes(repository, number)}/${id}` }),
 };

@@ -1,3 +1,5 @@
+import { numberAt, textAt } from '../payload.ts';
+
 /** The forges whose pull requests are planned, as operator.yaml names them. */
 export const PULL_FORGES = ['github', 'gitlab', 'gitea'] as const;
 
@@ -22,8 +24,12 @@ export interface PullRequest {
 export interface Comment {
   readonly id: number;
   readonly body: string;
-  /** Id of the user. */
+  /** Id of the user, and the name. */
   readonly author: number;
+  readonly user?: string;
+  /** As the forge writes times; they differ where it was edited. */
+  readonly createdAt?: string;
+  readonly updatedAt?: string;
 }
 
 /** A call without the base of the address. */
@@ -40,8 +46,28 @@ export interface PullApi {
   /** A page of its comments. */
   comments(repository: string, number: number, page: number): ApiCall;
   commentOf(item: unknown): Comment | undefined;
+  /** One of them. */
+  commentAt(repository: string, number: number, id: number): ApiCall;
   create(repository: string, number: number): ApiCall;
   edit(repository: string, number: number, id: number): ApiCall;
+}
+
+/** What every forge has in a comment, whatever it calls the one who wrote it. */
+export function commentFrom(
+  item: unknown,
+  { author, user }: { readonly author: number | undefined; readonly user: string | undefined },
+): Comment | undefined {
+  const [id, body] = [numberAt(item, 'id'), textAt(item, 'body')];
+  if (id === undefined || author === undefined || body === undefined) return undefined;
+  const [createdAt, updatedAt] = [textAt(item, 'created_at'), textAt(item, 'updated_at')];
+  return {
+    id,
+    author,
+    body,
+    ...(user !== undefined && { user }),
+    ...(createdAt !== undefined && { createdAt }),
+    ...(updatedAt !== undefined && { updatedAt }),
+  };
 }
 
 /** A commit's full id, and nothing else. */

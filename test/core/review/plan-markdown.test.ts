@@ -63,6 +63,10 @@ describe('a plan as Markdown', () => {
     const guarded = planMarkdown(result, OPTIONS);
     expect(guarded).toContain('### kvm-gitops: 1 held');
     expect(guarded).toMatch(/\*\*To confirm:\*\* a removal waits.*`kvm-gitops confirm [0-9a-f]{12}`/);
+    expect(guarded).not.toContain('as a comment');
+    expect(planMarkdown(result, { ...OPTIONS, canConfirmHere: true })).toMatch(
+      /, or here, as a comment: `\/kvm-gitops confirm [0-9a-f]{12}`/,
+    );
     const free = planMarkdown(withPlan([removeStep('web')]), OPTIONS);
     expect(free).toContain('| remove | `web` | removed, kept until 2026-03-01 |');
     expect(free).toContain('**Impact:** removal 1');
