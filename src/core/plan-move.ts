@@ -72,6 +72,9 @@ export function planMove(
       `it was on its way to ${body.mark.to?.host}, and somebody started it on ${body.host}: shut it off there`,
     );
   if (body.host === vm.host) return planStay(vm, copies, body, context);
+  const from = context.fleet.known.get(body.host);
+  if (from !== undefined && waitsPaused(vm, body, context.fleet))
+    return planAnew(vm, { copies, body, husk, from, to: host }, context);
   if (body.mark.state === 'tombstone' && isActive(body)) return undefined;
   const rest = tombstones.find((copy) => copy.host === vm.host && !isLeftBehind(copy.mark));
   if (rest !== undefined)
@@ -82,7 +85,6 @@ export function planMove(
     );
   const silent = silentHost(vm, body, context.fleet);
   if (silent !== undefined) return hold(vm, 'unknown', silent);
-  const from = context.fleet.known.get(body.host);
   return from && planWay(vm, { copies, body, husk, from, to: host }, context);
 }
 
@@ -150,7 +152,8 @@ function planStay(
   if (husk === undefined && claims.length === 0 && !isLeaving) return undefined;
   const [stranger] = context.fleet.strangersLike(vm);
   if (stranger !== undefined) return held(vm, { ...strangerProblem(vm, stranger), kind: 'move' });
-  const silent = isLeaving ? silentHost(vm, body, context.fleet) : undefined;
+  const silent =
+    isLeaving && !waitsPaused(vm, body, context.fleet) ? silentHost(vm, body, context.fleet) : undefined;
   if (silent !== undefined) return hold(vm, 'unknown', silent);
   const abandons = claims.map((claim) => abandonment(claim, body, 'it stays where it is'));
   const recalled = isLeaving ? calledBack(vm, body, context) : body;
@@ -188,6 +191,23 @@ function recallOf(
     fleet,
     after,
   });
+}
+
+/** A guest that a live move, cut short, has left paused, and that may go on: where it was to go is seen, and it is not there. */
+function waitsPaused(vm: DesiredVm, body: OwnedVm, fleet: Fleet): boolean {
+  const isSeen = fleet.known.has(body.mark.to?.host ?? '') && fleet.strangersLike(vm).length === 0;
+  return movesLive(body) && body.vm.power === 'paused' && isSeen;
+}
+
+/** The same, where git has it on a host that does not answer: it is called back, and waits for that host as it was. */
+export function planStranded(vm: DesiredVm, context: WantedContext): readonly Step[] {
+  const { body, claims, isDoubled } = sortCopies(context.fleet.copiesOf(vm));
+  const isStarted = claims.some((claim) => claim.vm.power !== 'shutoff');
+  const isSame = body?.vm.name === vm.name && body.vm.uuid === vm.uuid;
+  if (body === undefined || isDoubled || isStarted || !isSame || !waitsPaused(vm, body, context.fleet))
+    return [];
+  const abandons = claims.map((claim) => abandonment(claim, body, 'its move is given up'));
+  return [...abandons, recallOf(vm, body, { ...context, after: abandons })];
 }
 
 /** It goes another way than the one that it is on while it runs: it is called back, and goes from there. */

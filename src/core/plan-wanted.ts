@@ -8,7 +8,7 @@ import { adoptedVolumes, toAdopt } from './plan-adopt.ts';
 import { convergence, type WantedContext } from './plan-convergence.ts';
 import { judgeDrift, settled } from './plan-drift.ts';
 import { hostnameStep, seedDisk, seedMark } from './plan-guest.ts';
-import { planMove } from './plan-move.ts';
+import { planMove, planStranded } from './plan-move.ts';
 import {
   existingProblem,
   hiddenCopy,
@@ -28,7 +28,10 @@ import type { CreateStep, Step, Verdict } from './step.ts';
 /** What follows for a VM that is in git; `plan` has the table. */
 export function planWanted(vm: DesiredVm, context: WantedContext): Verdict {
   const host = context.fleet.known.get(vm.host);
-  if (host === undefined) return planUnseen(vm, context.fleet);
+  if (host === undefined) {
+    const steps = planStranded(vm, context);
+    return steps.length > 0 ? { steps, held: [] } : planUnseen(vm, context.fleet);
+  }
 
   const move = planMove(vm, host, context);
   if (move !== undefined && 'steps' in move) return move;

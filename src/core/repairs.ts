@@ -7,6 +7,8 @@ import { isNamesStep, type Step, stepId, type VmStep } from './step.ts';
 
 /** What completes a move, or takes it back. */
 const ENDS_MOVE: readonly Step['kind'][] = ['receive', 'migrate', 'recall', 'abandon', 'start'];
+/** What may have to be done before one of them. */
+const MEANS: readonly Step['kind'][] = ['image', 'pool', 'retire'];
 
 /**
  * The steps, by id, that are no change of git, and that a freeze therefore lets pass:
@@ -16,7 +18,8 @@ const ENDS_MOVE: readonly Step['kind'][] = ['receive', 'migrate', 'recall', 'aba
  *   what a person asked for by a command, of snapshots;   nobody could start the VM before that
  *   and what was begun of them
  *   names and leases                                      those of a VM that waits stay as they are
- *   images and pools that one of these needs
+ *   images, pools and the end of an old copy that one     these are held by nothing else
+ *   of these waits for
  */
 export function repairsIn(
   steps: readonly Step[],
@@ -26,7 +29,7 @@ export function repairsIn(
   const fleet = arrangeFleet(desired.cluster, observed);
   const ends = steps.filter((step) => isNamesStep(step) || ('vm' in step && isRepair(step, desired, fleet)));
   const needed = new Set(ends.flatMap(({ after = [] }) => after));
-  const means = steps.filter(({ kind }) => kind === 'image' || kind === 'pool').map(stepId);
+  const means = steps.filter(({ kind }) => MEANS.includes(kind)).map(stepId);
   return new Set([...ends.map(stepId), ...means.filter((id) => needed.has(id))]);
 }
 

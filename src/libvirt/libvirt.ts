@@ -35,10 +35,11 @@ export interface Libvirt {
   readonly node: Node;
   readonly events: Events;
   /**
-   * One more connection to the same daemon, for bulk data: a stream may stop everything else on its own one. Nothing pings
-   * on it, since a busy disk may silence it for long. To be closed by who opened it.
+   * One more connection to the same daemon. For bulk data, which may stop everything else on its own one: nothing pings on
+   * it, since a busy disk may silence it for long. With `isWatched` each end pings the other as here, and so notices when
+   * that is gone. To be closed by who opened it.
    */
-  another(signal?: AbortSignal): Promise<Libvirt>;
+  another(options?: { readonly signal?: AbortSignal; readonly isWatched?: boolean }): Promise<Libvirt>;
   /** Why the connection is closed; undefined while it is open. */
   readonly closed: ConnectionClosedError | undefined;
   /** Calls the listener once, when the connection is closed by either side; returns what takes it off again. */
@@ -66,7 +67,8 @@ export async function openLibvirt(stream: Duplex, options: OpenOptions = {}): Pr
     volumes: volumeCalls(rpc),
     node: nodeCalls(rpc),
     events: eventCalls(rpc),
-    another: (signal) => openAnother(options, signal),
+    another: ({ signal, isWatched = false } = {}) =>
+      openAnother(isWatched ? options : { ...options, keepalive: undefined }, signal),
     get closed() {
       return rpc.closed;
     },
@@ -76,11 +78,11 @@ export async function openLibvirt(stream: Duplex, options: OpenOptions = {}): Pr
 }
 
 async function openAnother(
-  { openMore, uri, callTimeoutMs }: OpenOptions,
+  { openMore, uri, callTimeoutMs, keepalive }: OpenOptions,
   signal: AbortSignal | undefined,
 ): Promise<Libvirt> {
   if (openMore === undefined) throw new Error('this connection does not know how to open another one');
-  return openLibvirt(await openMore(), { uri, callTimeoutMs, openMore, signal });
+  return openLibvirt(await openMore(), { uri, callTimeoutMs, openMore, keepalive, signal });
 }
 
 async function greet(

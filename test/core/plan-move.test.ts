@@ -97,12 +97,34 @@ const moves: readonly Row[] = [
     hosts: [a(attached), b()],
     steps: ['depart web on a', 'receive web on b', 'start web on b', 'retire web on a'],
   },
-  ...(['running', 'paused'] as const).map((power) => ({
-    name: `takes over again a VM whose live move was cut short: ${power}`,
+  {
+    name: 'takes over again a VM whose live move was cut short',
     git: [live],
-    hosts: [a(onItsWayLive(power)), b(arriving())],
+    hosts: [a(onItsWayLive('running')), b(arriving())],
     steps: ['migrate web on b', 'retire web on a'],
-  })),
+  },
+  {
+    name: 'lets a guest go on first that a live move has left paused',
+    git: [live],
+    hosts: [a(onItsWayLive('paused')), b(arriving())],
+    steps: ['abandon web on b', 'recall web on a', 'migrate web on b', 'retire web on a'],
+  },
+  {
+    name: 'lets a paused guest go on where it cannot move on',
+    git: [live],
+    hosts: [
+      a(onItsWayLive('paused')),
+      b(stranger({ name: 'other', uuid: 'other', macs: observedVm().macs })),
+    ],
+    steps: ['recall web on a'],
+    held: ['conflict: move web on b'],
+  },
+  {
+    name: 'lets a paused guest go on whose next host does not answer',
+    git: [desiredVm({ host: 'c', migration: 'live' })],
+    hosts: [a(onItsWayLive('paused')), b(arriving()), unknownHost('c', [])],
+    steps: ['abandon web on b', 'recall web on a'],
+  },
   {
     name: 'waits while a live move that was cut short is not given up on the other host yet',
     git: [live],

@@ -29,7 +29,7 @@ export async function withOwnConnections<T>(
 ): Promise<T> {
   const opened: Libvirt[] = [];
   const own = async (end: VolumeEnd): Promise<VolumeEnd> => {
-    const client = await end.client.another(signal);
+    const client = await end.client.another({ ...(signal && { signal }) });
     opened.push(client);
     return { ...end, client };
   };

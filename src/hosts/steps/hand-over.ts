@@ -28,6 +28,8 @@ export interface HandOver {
   readonly disks: readonly string[];
   /** Puts the claim back on the target, where the guest has not come up. */
   readonly claimAgain: () => Promise<void>;
+  /** Called where it has failed, and the guest goes on on the source for certain. */
+  readonly callOff: () => Promise<void>;
 }
 
 /**
@@ -37,9 +39,11 @@ export interface HandOver {
  * where it was.
  */
 export async function handOver(context: StepContext, source: StepContext, order: HandOver): Promise<void> {
-  const from = await source.client.another();
+  // The daemons have to notice when we are gone, and not only when the network says so.
+  const own = { isWatched: true };
+  const from = await source.client.another(own);
   try {
-    const to = await context.client.another();
+    const to = await context.client.another(own);
     try {
       await runPhases(context, source, { ...order, from: from.migration, to: to.migration, target: to });
     } finally {
@@ -82,13 +86,15 @@ async function runPhases(context: StepContext, source: StepContext, ends: Ends):
       work: () => from.perform(domain, { params, cookie: prepared.cookie }, ON_SOURCE),
     });
   } catch (error) {
-    if (error instanceof NotBrokenOffError) throw error;
+    const isSuperseded = context.superseded.aborted;
+    if (error instanceof NotBrokenOffError) throw isSuperseded ? new WaitCutShort() : error;
     // It has not left: what fails of this is undone when the connections are closed.
     await to.finish({ ...there, cookie: NO_COOKIE, cancelled: true }, BOTH).catch(() => undefined);
     await from
       .confirm(domain, { params, cookie: NO_COOKIE, cancelled: true }, ON_SOURCE)
       .catch(() => undefined);
-    throw context.superseded.aborted ? new WaitCutShort() : error;
+    await ends.callOff();
+    throw isSuperseded ? new WaitCutShort() : error;
   }
   context.progress('going on there');
   const ended = await finish(ends, { ...there, cookie }, params);
@@ -106,7 +112,7 @@ type Params = Parameters<Migration['perform']>[1]['params'];
  * the guest goes on here; where nobody knows, it stays paused, and the next pass sees.
  */
 async function finish(
-  { domain, from, to, claimAgain }: Ends,
+  { domain, from, to, claimAgain, callOff }: Ends,
   there: { readonly params: Params; readonly cookie: Cookie },
   params: Params,
 ): Promise<Cookie> {
@@ -116,8 +122,10 @@ async function finish(
     const isRefused = error instanceof LibvirtError;
     const neverAsked = error instanceof ConnectionClosedError && !error.outcomeUnknown;
     if (isRefused) await claimAgain();
-    if (isRefused || neverAsked)
+    if (isRefused || neverAsked) {
       await from.confirm(domain, { params, cookie: NO_COOKIE, cancelled: true }, ON_SOURCE);
+      await callOff();
+    }
     throw error;
   }
 }
@@ -174,7 +182,7 @@ class NotBrokenOffError extends OperatorError {
   constructor() {
     super(
       'E_MOVE',
-      'the other host is gone, and QEMU does not stop sending to it: the guest goes on where it is, and is moved when that host is back',
+      'QEMU does not stop sending it, as the other host does not answer: the guest goes on where it is, and is moved when that host is back',
     );
   }
 }

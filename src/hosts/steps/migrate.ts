@@ -28,10 +28,10 @@ export async function migrate(context: StepContext, step: MigrateStep): Promise<
 
   const source = await contextOn(context, step.from.host);
   const owned = await requireGuest(source, step, context.host);
+  await goOnBefore(context, source, { step, owned });
   await requireMovable(source, context, { step, owned });
   if (context.superseded.aborted) throw new WaitCutShort();
   await setOff(source, step, { owned, to: context.host });
-  await goOn(source, owned);
 
   const running = parseDomain(await source.client.domains.xml(owned.domain));
   const used = await inUse(source, step, running);
@@ -39,6 +39,7 @@ export async function migrate(context: StepContext, step: MigrateStep): Promise<
   const claimed = await claim(context, step, await stampOf(source, { vm: step.vm, volumes: idle }));
   await untilSuperseded(context, () => copyAll(context, source, { step, volumes: idle, claimed }));
   await copyTurn(context, source, step, async () => {
+    await requireClaim(context, step);
     await deleteUnused(
       context,
       step,
@@ -70,6 +71,27 @@ async function requireGuest(source: StepContext, step: MigrateStep, to: string):
   const { state } = await source.client.domains.state(owned.domain);
   if (state === 'running' || (state === 'paused' && way !== undefined)) return owned;
   throw refused(step, `it is ${state} on ${source.host}`);
+}
+
+/** A guest that an earlier try has left paused goes on before anything else: what follows may fail. */
+async function goOnBefore(
+  context: StepContext,
+  source: StepContext,
+  { step, owned }: { readonly step: MigrateStep; readonly owned: Owned },
+): Promise<void> {
+  if (owned.mark.to === undefined) return;
+  const there = await findOwned(context, step);
+  if (there !== undefined && there.mark.state !== 'arriving')
+    throw refused(step, `on ${context.host} it is ${there.mark.state} by now`);
+  if (there !== undefined) await requireOff(context, step, there);
+  await goOn(source, owned);
+}
+
+/** Its turn may have come late: nobody has made something of the claim meanwhile. */
+async function requireClaim(context: StepContext, step: MigrateStep): Promise<void> {
+  const there = await findOwned(context, step);
+  if (there?.mark.state !== 'arriving') throw refused(step, `its claim on ${context.host} is gone`);
+  await requireOff(context, step, there);
 }
 
 /** Writes where it goes, and has it not come back by itself on a host that loses its power. */
@@ -131,7 +153,22 @@ async function takeOver(
     },
     disks,
     claimAgain: () => claimAgain(context, step, claimed),
+    callOff: () => callOff(source, step),
   });
+}
+
+/** It has not left, whatever becomes of the other host: so it is started there, and by its host, as before. */
+async function callOff(source: StepContext, step: MigrateStep): Promise<void> {
+  const here = { ...step, host: source.host };
+  try {
+    const owned = await requireOwned(source, here, ['migrating']);
+    await goOn(source, owned);
+    await source.client.domains.setAutostart(owned.domain, step.autostart);
+    const { to: _, ...mark } = owned.mark;
+    await writeMark(source, here, { ...mark, state: 'ready' });
+  } catch {
+    // What made the move fail is told; the next pass goes on from the mark.
+  }
 }
 
 /** What may be defined here names disks that are not whole. */

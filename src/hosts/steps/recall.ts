@@ -19,6 +19,8 @@ export async function abandon(context: StepContext, step: AbandonStep): Promise<
   const there = await findOwned(source, { ...step, host: step.from });
   if (there === undefined || there.mark.state === 'arriving')
     throw refused(step, `it is not on ${step.from}: nothing is deleted`);
+  // Nothing of it runs here, nor will: a guest that waits there for that goes on, whatever becomes of the volumes.
+  if (there.mark.to?.live === true && there.mark.to.host === context.host) await goOn(source, there);
   const volumes = volumesFromTheTop(owned.mark);
   // Not `findVolume` alone: a pool that is gone for now still has the volume, and nothing else would know of it.
   for (const { pool } of volumes) await client.pools.byName(pool);

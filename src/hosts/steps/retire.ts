@@ -15,7 +15,7 @@ export async function retire(context: StepContext, step: RetireStep): Promise<vo
   if (mark.to?.host !== step.to) throw refused(step, `its mark does not say that it went to ${step.to}`);
   const isLeft = mark.to.live === true && (await isPaused(context, owned));
   if (!isLeft) await requireOff(context, step, owned);
-  await requireArrived(context, step);
+  await requireArrived(context, step, isLeft);
   // All of it is on the other host: what hangs here is what the end of a live move did not come to.
   if (isLeft) await context.client.domains.destroy(owned.domain);
   await context.client.domains.setAutostart(owned.domain, false);
@@ -36,12 +36,15 @@ async function isPaused({ client }: StepContext, { domain }: Owned): Promise<boo
   return (await client.domains.state(domain)).state === 'paused';
 }
 
-async function requireArrived(context: StepContext, step: RetireStep): Promise<void> {
+async function requireArrived(context: StepContext, step: RetireStep, isLeft: boolean): Promise<void> {
   const target = await contextOn(context, step.to);
   const there = await findOwned(target, { ...step, host: step.to });
   if (there === undefined || there.mark.from?.host !== context.host || there.mark.state === 'arriving')
     throw refused(step, `it has not arrived on ${step.to}`);
-  if (!step.onceItRuns) return;
   const { state } = await target.client.domains.state(there.domain);
+  // libvirt defines what it lets run a moment before that runs: till then the guest's memory may be needed here.
+  if (isLeft && state !== 'running' && state !== 'shutoff')
+    throw refused(step, `it is ${state} on ${step.to}, and may not have come up there yet`);
+  if (!step.onceItRuns) return;
   if (state !== 'running') throw refused(step, `it is ${state} on ${step.to}: its old copy is kept as it is`);
 }

@@ -121,7 +121,7 @@ describe('a live move', () => {
     await expect(bench.apply(steps)).rejects.toThrow('no memory');
     hostOf('b').intercept = undefined;
     expect(await lookAround()).toMatchObject({
-      a: { vms: [['migrating', 'running', false]] },
+      a: { vms: [['ready', 'running', true]] },
       b: { vms: [['arriving', 'shutoff', false]] },
     });
     expect(await bench.converge(onB)).toEqual(['migrate web', 'retire web']);
