@@ -29,8 +29,8 @@ export interface Source {
   between(from: string, to: string): Promise<readonly Revision[]>;
   /** Those of `commits` that are not in the history of `sha`, where it is itself; what is not to be had is not. */
   notIn(sha: string, commits: readonly string[]): Promise<readonly string[]>;
-  /** Why a commit, or one since `from`, is not signed as operator.yaml demands; undefined: all is well. */
-  distrust(sha: string, from?: string): Promise<string | undefined>;
+  /** Why a commit, or one since `from`, is not signed as operator.yaml demands, or cannot be checked; undefined: all is well. */
+  distrust(sha: string, from?: string, signal?: AbortSignal): Promise<string | undefined>;
 }
 
 /** A base image's volume. */

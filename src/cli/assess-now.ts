@@ -31,7 +31,7 @@ export async function assessNow(
   const { sha, subject } = snapshot.revision;
   const title = choice.dir ?? `${sha.slice(0, 12)} ${subject}`;
   const newcomer = await newcomerOf(deps, choice, sha);
-  const refused = newcomer === undefined ? [] : issuesOf(await admit(deps, newcomer), sha);
+  const refused = newcomer === undefined ? [] : issuesOf(await admit(deps, newcomer, signal), sha);
   const built = (choice.build ?? deps.build)(snapshot);
   if (!built.ok) return { ok: false, title, issues: [...refused, ...built.issues] };
   const { desired } = built;

@@ -4,6 +4,7 @@ import type { Snapshot, Source } from '../ports.ts';
 import { listStrangers } from './ancestry.ts';
 import { asGitFailure, mirrorError } from './failures.ts';
 import type { Git, GitFailure } from './git.ts';
+import type { Span } from './judge-commits.ts';
 import { type Merge, type MergeNames, mergeOfRemote } from './merge.ts';
 import { fetchLatest } from './mirror-fetch.ts';
 import {
@@ -60,7 +61,7 @@ export function createMirror(settings: MirrorSettings): Mirror {
     accepted: () => guarded(readInForce(state)),
     accept: async (sha) => guarded(accept(state, checkSha(sha))),
     between: async (from, to) => guarded(listBetween(state, checkSha(from), checkSha(to))),
-    distrust: async (sha, from) => guarded(distrust(state, checkSha(sha), from)),
+    distrust: async (sha, from, signal) => guarded(distrust(state, spanOf(checkSha(sha), from), signal)),
     trustedKeys: async () => state.verifier?.keys(),
     notIn: async (sha, commits) => guarded(listStrangers(await open(state), checkSha(sha), commits)),
   };
@@ -128,9 +129,13 @@ async function listBetween(state: MirrorState, from: string, to: string): Promis
   }
 }
 
-async function distrust(state: MirrorState, sha: string, from?: string): Promise<string | undefined> {
+async function distrust(state: MirrorState, span: Span, signal?: AbortSignal): Promise<string | undefined> {
   await open(state);
-  return state.verifier?.distrust({ sha, ...(from !== undefined && isSha(from) && { from }) });
+  return state.verifier?.distrust(span, signal);
+}
+
+function spanOf(sha: string, from?: string): Span {
+  return { sha, ...(from !== undefined && isSha(from) && { from }) };
 }
 
 function checkSha(sha: string): string {

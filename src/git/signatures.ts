@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Revision } from '../core/report.ts';
 import { OperatorError } from '../errors.ts';
 import { type Environment, writeOwn } from './environment.ts';
-import { asGitFailure } from './failures.ts';
+import { ownWords } from './failures.ts';
 import { createGit, type Git, GitFailure } from './git.ts';
+import { judgeCommits, type Span } from './judge-commits.ts';
 import { type CommitTrust, countSigners, readKeyFile } from './key-files.ts';
 import { countKeys, openKeyring } from './keyring.ts';
-import { toRevision } from './revision.ts';
 
 export interface VerifierSettings {
   readonly trust: CommitTrust;
@@ -20,16 +19,10 @@ export interface VerifierSettings {
   readonly timeoutMs: number;
 }
 
-/** A commit, and the one that was in force before it. */
-export interface Span {
-  readonly sha: string;
-  readonly from?: string;
-}
-
 /** Checks signatures of commits by the keys of operator.yaml and nothing else. */
 export interface Verifier {
-  /** What is wrong, in words for people; undefined: all are signed as they should be. */
-  distrust(span: Span): Promise<string | undefined>;
+  /** What is wrong, in words for people; undefined: all are signed as they should be. What cannot be checked is wrong. */
+  distrust(span: Span, signal?: AbortSignal): Promise<string | undefined>;
   /** How many keys there are, by file. E_GIT_SIGNATURE where they or their programs cannot be used. */
   keys(): Promise<{ readonly allowedSigners?: number; readonly gpgKeys?: number }>;
 }
@@ -44,28 +37,24 @@ interface Opened {
 }
 
 const INHERITED = ['PATH', 'TMPDIR'] as const;
-const BATCH = 200;
-const SHOWN = 3;
 /** A refused commit is met in every pass: its signatures are not counted anew each time. */
 const REMEMBERED_MS = 60_000;
-const FORMAT = '%H%x00%s%x00%an%x00%cI%x00%G?%x00%GK%x00';
 
 export function createVerifier(settings: VerifierSettings): Verifier {
   let last: { readonly key: string; readonly atMs: number; readonly answer: string | undefined } | undefined;
   return {
-    async distrust(span) {
+    async distrust(span, signal) {
       try {
         const opened = await openKeys(settings);
         const key = [span.from, span.sha, opened.hash].join(' ');
         if (last?.key !== key || performance.now() - last.atMs > REMEMBERED_MS) {
-          const answer = await judge(opened.git, span, settings.trust);
+          const answer = await judgeCommits(opened.git, span, { require: settings.trust.require, signal });
           last = { key, atMs: performance.now(), answer };
         }
         return last.answer;
       } catch (error) {
-        // Without keys nobody can be trusted, and what was trusted before stays in force.
-        if (error instanceof OperatorError && error.code === 'E_GIT_SIGNATURE') return error.message;
-        throw error;
+        signal?.throwIfAborted();
+        return whyUnchecked(error);
       }
     },
     async keys() {
@@ -78,6 +67,15 @@ export function createVerifier(settings: VerifierSettings): Verifier {
       };
     },
   };
+}
+
+/** What cannot be checked is trusted by nobody, and what was trusted before stays in force. A bug goes on. */
+function whyUnchecked(error: unknown): string {
+  if (error instanceof OperatorError && error.code === 'E_GIT_SIGNATURE') return error.message;
+  if (error instanceof GitFailure) return `the signatures cannot be checked: ${ownWords(error)}`;
+  if (error instanceof Error && 'syscall' in error)
+    return `the signatures cannot be checked: ${error.message}`;
+  throw error;
 }
 
 function folderOf({ dir }: VerifierSettings): string {
@@ -124,75 +122,4 @@ function hashOf(content: Buffer | undefined): string {
 /** X.509 is checked by nobody: `gpgsm` would ask the keyring of whoever runs the operator. */
 function gitConfig(dir: string): string {
   return `[gpg "ssh"]\n\tallowedSignersFile = ${JSON.stringify(join(dir, 'allowed_signers'))}\n[gpg "x509"]\n\tprogram = false\n`;
-}
-
-async function judge(git: Git, span: Span, trust: CommitTrust): Promise<string | undefined> {
-  const bad: string[] = [];
-  const commits = await commitsOf(git, span, trust);
-  for (let start = 0; start < commits.length; start += BATCH)
-    for (const { revision, status, key } of await verify(git, commits.slice(start, start + BATCH)))
-      if (status !== 'G')
-        bad.push(
-          `${revision.sha.slice(0, 12)} "${revision.subject}" by ${revision.author} ${reasonOf(status, key)}`,
-        );
-  if (bad.length === 0) return undefined;
-  const more = bad.length > SHOWN ? `; and ${bad.length - SHOWN} more` : '';
-  return `git.verify trusts ${trust.require === 'every' ? 'no commit' : 'no newest commit'} like this: ${bad.slice(0, SHOWN).join('; ')}${more}`;
-}
-
-/** Merges and what they bring are among them. What was in force and is not to be had any more bounds nothing. */
-async function commitsOf(
-  git: Git,
-  { sha, from }: Span,
-  { require }: CommitTrust,
-): Promise<readonly string[]> {
-  if (require === 'head' || from === undefined) return [sha];
-  try {
-    const output = await git.text(['rev-list', sha, `^${from}`, '--']);
-    const commits = output.split('\n').filter((line) => line !== '');
-    return commits.includes(sha) ? commits : [sha, ...commits];
-  } catch (error) {
-    if (asGitFailure(error).kind === 'exit') return [sha];
-    throw error;
-  }
-}
-
-interface Verified {
-  readonly revision: Revision;
-  /** As `git log` has it under `%G?`. */
-  readonly status: string;
-  readonly key: string;
-}
-
-async function verify(git: Git, commits: readonly string[]): Promise<readonly Verified[]> {
-  const args = ['log', '--no-walk=unsorted', '--no-notes', '--stdin', `--format=${FORMAT}`];
-  const output = await git.text(args, { input: commits.map((sha) => `${sha}\n`).join('') });
-  const records = output.split('\0\n').filter((record) => record !== '');
-  const found = records.map((record): Verified => {
-    const [sha, subject, author, date, status = '', key = ''] = record.split('\0');
-    return { revision: toRevision([sha, subject, author, date]), status, key };
-  });
-  const isComplete = found.every(({ revision }, index) => revision.sha === commits[index]);
-  if (!isComplete || found.length !== commits.length)
-    throw new GitFailure('corrupt', 'log', 'not every commit was told of');
-  return found;
-}
-
-function reasonOf(status: string, key: string): string {
-  const by = key === '' ? '' : ` (${key})`;
-  switch (status) {
-    case 'B':
-      return 'has a signature that does not hold';
-    case 'U':
-    case 'E':
-      return `is signed by a key that is not among ours, or was not at its time${by}`;
-    case 'X':
-      return `has a signature that has expired${by}`;
-    case 'Y':
-      return `is signed by a key that has expired${by}`;
-    case 'R':
-      return `is signed by a key that was revoked${by}`;
-    default:
-      return 'is not signed';
-  }
 }

@@ -44,9 +44,13 @@ export const ADMITTED: Extract<Admission, { kind: 'admitted' }> = { kind: 'admit
  *   neither                                        admitted; see `admitByMarks`
  *   does not descend                               refused, until a person confirms it or operator.yaml allows it
  */
-export async function admit(deps: AdmitDeps, { sha, inForce }: Newcomer): Promise<Admission> {
+export async function admit(
+  deps: AdmitDeps,
+  { sha, inForce }: Newcomer,
+  signal: AbortSignal,
+): Promise<Admission> {
   const before = inForce ?? (await deps.journal.lastApplied())?.revision.sha;
-  const distrust = await deps.source.distrust(sha, before);
+  const distrust = await deps.source.distrust(sha, before, signal);
   if (distrust !== undefined)
     return { kind: 'refused', refusal: { error: { code: 'E_GIT_SIGNATURE', message: distrust } } };
   return judgeDescent(deps, sha, before === undefined ? [] : [before]);

@@ -93,11 +93,25 @@ export async function reconcile(deps: Deps, asked: PassRequest): Promise<Report>
     isHead: true,
     ...(inForce && { inForce: inForce.revision.sha }),
   };
-  const report = await pass(deps, request, candidate);
-  if (report.status === 'refused' && inForce !== undefined) {
-    await pass(deps, withoutOrders(request), { snapshot: inForce, accepted: true, isHead: false });
+  let report: Report;
+  try {
+    report = await pass(deps, request, candidate);
+  } catch (error) {
+    if (!request.signal.aborted && (await isStillInForce(deps, inForce)))
+      await holdTo(deps, withoutOrders(request), inForce);
+    throw error;
   }
+  if (report.status === 'refused') await holdTo(deps, withoutOrders(request), inForce);
   return report;
+}
+
+async function holdTo(deps: Deps, request: OrderedPass, inForce: Snapshot | undefined): Promise<void> {
+  if (inForce !== undefined) await pass(deps, request, { snapshot: inForce, accepted: true, isHead: false });
+}
+
+/** The newest commit may have been accepted before its pass broke: nothing is to be taken back then. */
+async function isStillInForce({ source }: Deps, inForce: Snapshot | undefined): Promise<boolean> {
+  return (await source.accepted())?.revision.sha === inForce?.revision.sha;
 }
 
 /** A pass, with what people have told the operator before it began. */
@@ -130,7 +144,7 @@ async function withoutHead(
     ));
   if (inForce !== undefined && !request.signal.aborted) {
     const rest = refused === undefined ? request : withoutOrders(request);
-    await pass(deps, rest, { snapshot: inForce, accepted: true, isHead: false });
+    await holdTo(deps, rest, inForce);
   }
   if (refused === undefined) {
     if (!request.signal.aborted) deps.onProgress({ kind: 'broken', error });
@@ -171,7 +185,7 @@ async function pass(deps: Deps, request: OrderedPass, candidate: Candidate): Pro
 /** What is in a commit counts only once it is clear that it may be the newest. */
 async function admitAndApply(deps: Deps, request: PassRequest, candidate: Candidate): Promise<Findings> {
   if (candidate.accepted) return judgeAndApply(deps, request, candidate);
-  const admission = await admit(deps, newcomer(candidate));
+  const admission = await admit(deps, newcomer(candidate), request.signal);
   return admission.kind === 'refused'
     ? refusedBy(admission, candidate)
     : judgeAndApply(deps, request, withConfirmed(candidate, admission));

@@ -4,10 +4,24 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CommitTrust } from '../../src/git/key-files.ts';
-import { createRemote, git, mirrorOf, never, tempDir } from './fixture.ts';
+import { createVerifier } from '../../src/git/signatures.ts';
+import { createRemote, git, mirrorOf, never, type RemoteFixture, tempDir } from './fixture.ts';
 import { commit, createSshSigner, GpgSigner, push, writeSigners } from './signing.ts';
 
 const UNSIGNED = /is not signed$/;
+
+/** Puts another text of the newest commit in its place, whatever that does to its signature. */
+function forge({ work }: RemoteFixture, change: (text: string) => string): string {
+  const forged = execFileSync('git', ['hash-object', '-t', 'commit', '-w', '--stdin'], {
+    cwd: work,
+    input: `${change(git(work, 'cat-file', 'commit', 'HEAD'))}\n`,
+    encoding: 'utf8',
+  }).trim();
+  git(work, 'reset', '--quiet', '--hard', forged);
+  return forged;
+}
+
+const malformed = (text: string) => text.replace(/^committer .*$/m, '$&\ngpgsig @everyone');
 
 /** Ada may sign; somebody else signs too. */
 function sshSite(require: CommitTrust['require'] = 'every') {
@@ -36,13 +50,8 @@ describe('a commit by SSH', () => {
     expect(await judge(commit(remote, 'foreign', other.options))).toMatch(
       /"foreign" by Ada is signed by a key that is not among ours.* \(SHA256:/,
     );
-    const text = git(remote.work, 'cat-file', 'commit', commit(remote, 'good', ada.options));
-    const forged = execFileSync('git', ['hash-object', '-t', 'commit', '-w', '--stdin'], {
-      cwd: remote.work,
-      input: `${text.replace(/\ngood$/, '\nevil')}\n`,
-      encoding: 'utf8',
-    }).trim();
-    git(remote.work, 'reset', '--quiet', '--hard', forged);
+    commit(remote, 'good', ada.options);
+    const forged = forge(remote, (text) => text.replace(/\ngood$/, '\nevil'));
     expect(await judge(forged)).toMatch(/"evil" by Ada has a signature that does not hold$/);
   });
 
@@ -100,6 +109,48 @@ describe('a commit by SSH', () => {
     expect(await judge(sha)).toContain('not among ours');
     expect(await mirror.distrust(sha)).toContain('not among ours');
     expect(readdirSync(remote.dir)).not.toContain('trap.ran');
+  });
+});
+
+describe('what cannot be checked', () => {
+  it('is refused where a header for the signature has something else in it, which is not repeated', async () => {
+    const { remote, ada, mirror, judge } = sshSite();
+    const from = commit(remote, 'base', ada.options);
+    commit(remote, 'garbage');
+    const garbage = forge(remote, malformed);
+    const answer = await judge(garbage, from);
+    expect(answer).toMatch(/"garbage" by Ada has a malformed signature$/);
+    expect(answer).not.toContain('everyone');
+    commit(remote, 'bare');
+    expect(await judge(commit(remote, 'top', ada.options), from)).toMatch(
+      /like this: [0-9a-f]{12} "bare" by Ada is not signed; [0-9a-f]{12} "garbage" by Ada has a malformed/,
+    );
+    expect(await mirror.distrust(from)).toBeUndefined();
+  });
+
+  it('is refused as long as no key can be put where git looks for it', async () => {
+    const { remote, ada, mirror, judge } = sshSite();
+    const sha = commit(remote, 'good', ada.options);
+    push(remote);
+    await mirror.fetch(never);
+    writeFileSync(join(mirror.dir, 'trust'), '');
+    expect(await judge(sha)).toMatch(/^the signatures cannot be checked: E[A-Z]+/);
+    rmSync(join(mirror.dir, 'trust'));
+    expect(await mirror.distrust(sha)).toBeUndefined();
+  });
+
+  it('is refused where git takes too long; a pass that is told to stop has no answer', async () => {
+    const { remote, ada, allowedSigners } = sshSite();
+    const sha = commit(remote, 'good', ada.options);
+    const verifier = createVerifier({
+      trust: { allowedSigners, require: 'every' },
+      dir: tempDir(),
+      repository: join(remote.work, '.git'),
+      env: { PATH: process.env['PATH'] },
+      timeoutMs: 1,
+    });
+    expect(await verifier.distrust({ sha })).toMatch(/^the signatures cannot be checked: .*within 0.001 s/);
+    await expect(verifier.distrust({ sha }, AbortSignal.abort(new Error('stop')))).rejects.toThrow('stop');
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { OperatorError } from '../../src/errors.ts';
 import { desiredState, desiredVm, knownHost, observedVm } from '../builders.ts';
 import { world } from './world.ts';
 
@@ -54,6 +55,39 @@ describe('a commit that is not signed as it should be', () => {
     confirmed.add(confirmation);
     source.distrust = async () => WHY;
     expect(await pass()).toMatchObject({ status: 'refused', error: { code: 'E_GIT_SIGNATURE' } });
+    expect(hosts.applied).toEqual(['create web on a', 'start web on a']);
+  });
+
+  it('leaves the commit in force to be healed also where judging it breaks', async () => {
+    const { source, hosts, journal, pass } = await unsigned();
+    source.distrust = async () => {
+      throw new OperatorError('E_GIT_REMOTE', 'the mirror is broken');
+    };
+    hosts.set(knownHost('a', [observedVm({ power: 'shutoff' })]));
+    await expect(pass()).rejects.toThrow('the mirror is broken');
+    expect(hosts.applied.at(-1)).toBe('start web on a');
+    expect(journal.reports.slice(-2).map(({ revision, status }) => `${revision.sha} ${status}`)).toEqual([
+      `${B} failed`,
+      `${A} applied`,
+    ]);
+  });
+
+  it('is not taken back by a pass that breaks after it was accepted, nor is anything begun when told to stop', async () => {
+    const { source, hosts, pass } = await unsigned();
+    const stop = new AbortController();
+    hosts.set(knownHost('a', [observedVm({ power: 'shutoff' })]));
+    source.distrust = async () => {
+      stop.abort(new Error('stop'));
+      throw new Error('stop');
+    };
+    await expect(pass({ signal: stop.signal })).rejects.toThrow('stop');
+    source.distrust = async () => undefined;
+    const accept = source.accept.bind(source);
+    source.accept = async (sha) => {
+      await accept(sha);
+      throw new OperatorError('E_GIT_REMOTE', 'too late');
+    };
+    await expect(pass()).rejects.toThrow('too late');
     expect(hosts.applied).toEqual(['create web on a', 'start web on a']);
   });
 
