@@ -50,7 +50,7 @@ function words(bad: readonly Verified[], { require, hasMore = false }: Worded): 
     );
   const known = bad.length > SHOWN ? `; and ${bad.length - SHOWN} more` : '';
   const more = hasMore ? '; and maybe more: older ones were not looked at' : known;
-  return `git.verify trusts ${require === 'every' ? 'no commit' : 'no newest commit'} like this: ${named.join('; ')}${more}`;
+  return `git.verify trusts ${require === 'every' ? 'no commit' : 'no newest commit'} like this (find out who made it before you sign it): ${named.join('; ')}${more}`;
 }
 
 /** Merges and what they bring are among them. What was in force and is not to be had any more bounds nothing. */

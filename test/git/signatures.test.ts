@@ -123,7 +123,7 @@ describe('what cannot be checked', () => {
     expect(answer).not.toContain('everyone');
     commit(remote, 'bare');
     expect(await judge(commit(remote, 'top', ada.options), from)).toMatch(
-      /like this: [0-9a-f]{12} "bare" by Ada is not signed; [0-9a-f]{12} "garbage" by Ada has a malformed/,
+      /like this \(find out who made it before you sign it\): [0-9a-f]{12} "bare" by Ada is not signed; [0-9a-f]{12} "garbage" by Ada has a malformed/,
     );
     expect(await mirror.distrust(from)).toBeUndefined();
   });
