@@ -6,6 +6,7 @@ import { capacityText } from './capacity-text.ts';
 import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
+import { warnRefused } from './warn-refused.ts';
 
 interface CapacityOptions extends GlobalOptions {
   /** Also: whether the VMs of each host would fit on the others. */
@@ -16,6 +17,7 @@ interface CapacityOptions extends GlobalOptions {
 export function capacity(dir: string | undefined, options: CapacityOptions): Promise<number> {
   return withOperator(options, async ({ operator }) => {
     const judged = await assessNow(operator, { dir }, abortOnSignals());
+    warnRefused(judged);
     if (!judged.ok) {
       for (const issue of judged.issues) print(formatIssue(issue));
       return 1;

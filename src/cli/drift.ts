@@ -6,6 +6,7 @@ import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 import { formatTable } from './table.ts';
+import { warnRefused } from './warn-refused.ts';
 
 /** Characters of a value in the table. */
 const SHOWN = 40;
@@ -14,6 +15,7 @@ const SHOWN = 40;
 export function drift(dir: string | undefined, options: GlobalOptions): Promise<number> {
   return withOperator(options, async ({ operator }) => {
     const judged = await assessNow(operator, { dir }, abortOnSignals());
+    warnRefused(judged);
     if (!judged.ok) {
       if (options.json) printJson({ v: 1, issues: judged.issues });
       else for (const issue of judged.issues) print(formatIssue(issue));

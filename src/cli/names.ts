@@ -7,11 +7,14 @@ import { colors } from './colors.ts';
 import { type GlobalOptions, print, printJson } from './options.ts';
 import { abortOnSignals, withOperator } from './session.ts';
 import { formatTable } from './table.ts';
+import { warnRefused } from './warn-refused.ts';
 
 /** Each VM with what dnsmasq is told of it, and what is in the way. Exit code 1: dnsmasq cannot be read. */
 export function names(dir: string | undefined, options: GlobalOptions): Promise<number> {
   return withOperator(options, async ({ operator }) => {
-    const { desired, known, assessment } = found(await assessNow(operator, { dir }, abortOnSignals()));
+    const judged = await assessNow(operator, { dir }, abortOnSignals());
+    warnRefused(judged);
+    const { desired, known, assessment } = found(judged);
     const { clashes, plan } = assessment;
     const now = operator.deps.clock.now();
     const all = nameStatuses(desired, { known, clashes, held: plan.held, now });

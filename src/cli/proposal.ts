@@ -1,4 +1,4 @@
-import { formatIssue } from '../core/issue.ts';
+import { formatIssue, type Issue } from '../core/issue.ts';
 import type { Left, Move } from '../core/placing/place-movers.ts';
 import { OperatorError } from '../errors.ts';
 import { commitToNewBranch } from '../git/new-branch.ts';
@@ -44,15 +44,33 @@ export function propose(
     refuseWatchedBranch(options, session);
     const choice = { dir: options.dir, build: build?.(session) };
     const judged = await assessNow(session.operator, choice, abortOnSignals());
-    if (!judged.ok) {
-      for (const issue of judged.issues) process.stderr.write(`${formatIssue(issue)}\n`);
-      return 1;
-    }
+    if (!judged.ok) return refuse(judged.issues);
+    // What nobody may apply is nothing to build upon.
+    if (judged.refused !== undefined && judged.refused.length > 0) return refuse(judged.refused);
     const proposal = make(judged, session);
     const change = proposedChange(session, judged, { moves: proposal.moves, dir: options.dir });
-    await deliver(proposal, change, { options, parent: judged.snapshot.revision.sha });
+    await deliver(withSigning(proposal, options, session), change, {
+      options,
+      parent: judged.snapshot.revision.sha,
+    });
     return proposal.left.length === 0 && change.issues.length === 0 ? 0 : 1;
   });
+}
+
+function refuse(issues: readonly Issue[]): number {
+  for (const issue of issues) process.stderr.write(`${formatIssue(issue)}\n`);
+  return 1;
+}
+
+/** The commit of a new branch is made without anybody's key. */
+function withSigning(
+  proposal: Proposal,
+  { branch }: ProposalOptions,
+  { config: { git } }: Session,
+): Proposal {
+  if (branch === undefined || git.verify === undefined) return proposal;
+  const sign = `sign it first, git.verify asks for it: git switch ${branch} && git commit --amend --no-edit -S`;
+  return { ...proposal, next: [sign, ...proposal.next] };
 }
 
 function refuseWatchedBranch({ branch, dir }: ProposalOptions, { config }: Session): void {

@@ -6,6 +6,7 @@ import { CLUSTER_YAML, manifest, useSite } from './site.ts';
 
 const site = useSite();
 const WEB = 'manifests/web.yaml';
+const SNEAKY = /"Sneaky" by Ann is not signed/;
 const runs = (vm: string) => site.simulator.host('t01').host.isRunning(vm);
 let [key, signers, config] = ['', '', ''];
 
@@ -53,6 +54,13 @@ describe('an operator that takes only signed commits', () => {
     expect(plan.stdout).toMatch(/would be refused:\n {2}[0-9a-f]{12}: .*"Sneaky" by Ann is not signed/);
     expect(plan.code).toBe(1);
     expect((await program('log')).stdout).toContain('E_GIT_SIGNATURE');
+    const drain = await program('drain', 't01');
+    expect(drain).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(SNEAKY) });
+    for (const command of ['drift', 'capacity', 'names']) {
+      const { stderr } = await program(command);
+      expect(stderr, command).toMatch(/^warning: this commit would be refused: /);
+      expect(stderr, command).toMatch(SNEAKY);
+    }
     const head = site.configWith(
       (text) =>
         text.replace('git: { ', 'git: { verify: { allowedSigners: allowed_signers, require: head }, '),
@@ -61,6 +69,13 @@ describe('an operator that takes only signed commits', () => {
     expect(await site.run(['reconcile', '--once', '--config', head])).toMatchObject({ code: 0 });
     expect(site.git('rev-parse', 'HEAD')).toBe(top);
     expect(runs('web-2')).toBe(false);
+  });
+
+  it('says that a proposal on a new branch has still to be signed', async () => {
+    const { code, stderr } = await program('drain', 't01', '--branch', 'drain-t01', '--clone', site.clone);
+    expect(stderr).toContain('git switch drain-t01 && git commit --amend --no-edit -S\n');
+    expect(code).toBe(0);
+    expect((await program('drain', 't01')).stderr).not.toContain('--amend');
   });
 
   it.each([
