@@ -11,7 +11,7 @@ export function controlApi(config: Config, { control, journal, deps }: Operator)
   return {
     token: () => adminToken.reveal(),
     async confirm(hash, who) {
-      await requireWaiting(journal, hash);
+      await requireWaiting(journal, hash, 'all');
       await control.confirm(hash, who);
     },
     suspend: async ({ target, all = false, reason, for: span, until }, who) =>

@@ -42,7 +42,8 @@ export function openPullReviews(
       client,
       confirmers,
       async confirm(hash, who) {
-        await requireWaiting(journal, hash);
+        // Whoever may review is not who may say that the branch goes back.
+        await requireWaiting(journal, hash, 'removals');
         await control.confirm(hash, who);
       },
       now: () => deps.clock.now(),

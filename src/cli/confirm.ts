@@ -4,13 +4,13 @@ import { openJournal } from '../state/journal.ts';
 import { type GlobalOptions, print } from './options.ts';
 import { ownControl, requireSameUser, whoAmI } from './own-control.ts';
 
-/** Lets the guarded removals of a plan happen: the next pass whose plan has this hash carries them out. */
+/** Lets the guarded removals of a plan, or a rewind, happen: the next pass that holds back this hash carries it out. */
 export async function confirm(hash: string, options: GlobalOptions): Promise<number> {
   const config = loadConfig(options.config);
   await requireSameUser(config.stateDir);
   const journal = await openJournal(config.stateDir, { readOnly: true });
   try {
-    await requireWaiting(journal, hash);
+    await requireWaiting(journal, hash, 'all');
   } finally {
     await journal.close();
   }

@@ -15,6 +15,8 @@ export interface OpenJournal extends Journal {
   commits(): Promise<readonly string[]>;
   /** The last reports, newest first. */
   recent(limit: number): Promise<readonly Report[]>;
+  /** The newest report of each of the last commits that have one, newest first. */
+  latest(commits: number): Promise<readonly Report[]>;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export async function openJournal(dir: string, options: JournalOptions = {}): Pr
     lastApplied: () => findLastApplied(state),
     recent: async (limit) =>
       (await readAll(state, limit > 0 ? state.entries.slice(-limit) : [])).toReversed(),
+    latest: (commits) => readAll(state, latestEntries(state, commits)),
     close: async () => {
       await state.tail;
       await file?.close();
@@ -178,6 +181,15 @@ async function findLastApplied(state: State): Promise<Report | undefined> {
     if (report?.status === 'applied' || report?.status === 'partial') return report;
   }
   return undefined;
+}
+
+function latestEntries({ entries }: State, commits: number): readonly Entry[] {
+  const found = new Map<string, Entry>();
+  for (let at = entries.length - 1; at >= 0 && found.size < commits; at--) {
+    const entry = entries[at];
+    if (entry !== undefined && !found.has(entry.sha)) found.set(entry.sha, entry);
+  }
+  return [...found.values()];
 }
 
 /** The parse boundary: what stands in the journal was written by us, or is damaged. */
