@@ -27,10 +27,10 @@ export async function assessNow(
   choice: Choice,
   signal: AbortSignal,
 ): Promise<JudgedFiles> {
-  const snapshot = await readChoice(mirror, choice, signal);
+  const { snapshot, isNewest } = await readChoice(mirror, choice, signal);
   const { sha, subject } = snapshot.revision;
   const title = choice.dir ?? `${sha.slice(0, 12)} ${subject}`;
-  const newcomer = await newcomerOf(deps, choice, sha);
+  const newcomer = isNewest ? await newcomerOf(deps, sha) : undefined;
   const refused = newcomer === undefined ? [] : issuesOf(await admit(deps, newcomer, signal), sha);
   const built = (choice.build ?? deps.build)(snapshot);
   if (!built.ok) return { ok: false, title, issues: [...refused, ...built.issues] };
@@ -45,12 +45,7 @@ export async function assessNow(
 }
 
 /** Only the branch's newest commit is what a pass may not admit; one that is in force is. */
-async function newcomerOf(
-  { source }: Deps,
-  { dir, revision }: Choice,
-  sha: string,
-): Promise<Newcomer | undefined> {
-  if (dir !== undefined || revision !== undefined) return undefined;
+async function newcomerOf({ source }: Deps, sha: string): Promise<Newcomer | undefined> {
   const inForce = (await source.accepted())?.revision.sha;
   return inForce === sha ? undefined : { sha, ...(inForce !== undefined && { inForce }) };
 }
@@ -66,13 +61,12 @@ async function readChoice(
   mirror: Operator['mirror'],
   { dir, revision }: Choice,
   signal: AbortSignal,
-): Promise<Snapshot> {
-  if (dir === undefined) {
-    const newest = await mirror.fetch(signal);
-    return revision === undefined ? newest : mirror.read(revision, signal);
+): Promise<{ readonly snapshot: Snapshot; readonly isNewest: boolean }> {
+  if (dir !== undefined) {
+    const revisionOfDir = { sha: 'working-copy', subject: dir, author: '', date: '' };
+    return { snapshot: { ...(await readFolder(dir)), revision: revisionOfDir }, isNewest: false };
   }
-  return {
-    ...(await readFolder(dir)),
-    revision: { sha: 'working-copy', subject: dir, author: '', date: '' },
-  };
+  const newest = await mirror.fetch(signal);
+  const snapshot = revision === undefined ? newest : await mirror.read(revision, signal);
+  return { snapshot, isNewest: snapshot.revision.sha === newest.revision.sha };
 }

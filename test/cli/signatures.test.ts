@@ -8,7 +8,7 @@ const site = useSite();
 const WEB = 'manifests/web.yaml';
 const SNEAKY = /"Sneaky" by Ann is not signed/;
 const runs = (vm: string) => site.simulator.host('t01').host.isRunning(vm);
-let [key, signers, config] = ['', '', ''];
+let [key, signers, config, top] = ['', '', '', ''];
 
 function sign(isSigned: boolean): void {
   site.git('config', 'commit.gpgsign', String(isSigned));
@@ -45,7 +45,7 @@ describe('an operator that takes only signed commits', () => {
     sign(false);
     site.commit('Sneaky', { [WEB]: manifest('t01', 'web-1') });
     sign(true);
-    const top = site.commit('On top');
+    top = site.commit('On top');
     const { code, stdout } = await program('reconcile', '--once');
     expect(code).toBe(1);
     expect(stdout).toMatch(/^refused[^]*E_GIT_SIGNATURE: .*"Sneaky" by Ann is not signed/);
@@ -54,13 +54,26 @@ describe('an operator that takes only signed commits', () => {
     expect(plan.stdout).toMatch(/would be refused:\n {2}[0-9a-f]{12}: .*"Sneaky" by Ann is not signed/);
     expect(plan.code).toBe(1);
     expect((await program('log')).stdout).toContain('E_GIT_SIGNATURE');
-    const drain = await program('drain', 't01');
-    expect(drain).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(SNEAKY) });
-    for (const command of ['drift', 'capacity', 'names']) {
-      const { stderr } = await program(command);
-      expect(stderr, command).toMatch(/^warning: this commit would be refused: /);
-      expect(stderr, command).toMatch(SNEAKY);
-    }
+  });
+
+  it('says so too where it is asked for by name, and not of an older one', async () => {
+    expect((await program('plan', '--revision', top)).stdout).toMatch(SNEAKY);
+    expect((await program('plan', '--revision', 'main~2')).stdout).not.toContain('would be refused');
+  });
+
+  it.each(['drift', 'capacity', 'names'])('shows it in %s with a warning', async (command) => {
+    const { stderr } = await program(command);
+    expect(stderr).toMatch(/^warning: this commit would be refused: /);
+    expect(stderr).toMatch(SNEAKY);
+  });
+
+  it('proposes nothing upon it', async () => {
+    const { code, stdout, stderr } = await program('drain', 't01');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(SNEAKY);
+  });
+
+  it('lets the newest vouch for it where operator.yaml says so', async () => {
     const head = site.configWith(
       (text) =>
         text.replace('git: { ', 'git: { verify: { allowedSigners: allowed_signers, require: head }, '),
