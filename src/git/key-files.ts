@@ -12,12 +12,14 @@ export interface CommitTrust {
 }
 
 const MAX_BYTES = 4 * 1024 * 1024;
-const KEY = /(?:^|\s)((?:sk-)?(?:ssh|ecdsa)-[\w@.-]+)\s+([A-Za-z0-9+/]+=*)(?:\s|$)/;
+const KEY = /(?:^|[ \t])((?:sk-)?(?:ssh|ecdsa)-[\w@.-]+)[ \t]+([A-Za-z0-9+/]+=*)(?:[ \t]|$)/;
 
-/** Reads a file with keys. E_GIT_SIGNATURE where it is missing, or others can put keys of theirs into it. */
+/** Reads a file with keys. E_GIT_SIGNATURE where it is missing, or others than root and we can put keys of theirs into it. */
 export function readKeyFile(path: string): Buffer {
   try {
-    const { mode, size } = statSync(path);
+    const { mode, size, uid } = statSync(path);
+    if (uid !== 0 && uid !== process.getuid?.())
+      throw new Error(`${path} belongs to user ${uid}, who can change it: chown root ${path}`);
     if ((mode & 0o022) !== 0) throw new Error(`${path} can be written by others: chmod go-w ${path}`);
     if (size > MAX_BYTES) throw new Error(`${path} is larger than ${MAX_BYTES} bytes`);
     return readFileSync(path);
@@ -28,7 +30,12 @@ export function readKeyFile(path: string): Buffer {
 
 /** How many keys are in a file of allowed signers. E_GIT_SIGNATURE for lines that ssh-keygen would pass over, and for none. */
 export function countSigners(path: string, text: string): number {
-  const lines = text.split('\n').map((line, index) => ({ line: line.trim(), number: index + 1 }));
+  if (text.startsWith('\uFEFF'))
+    throw new OperatorError(
+      'E_GIT_SIGNATURE',
+      `${path} begins with a byte order mark: save it as plain UTF-8`,
+    );
+  const lines = text.split('\n').map((line, index) => ({ line: stripped(line), number: index + 1 }));
   const written = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
   const wrong = written.find(({ line }) => !isSigner(line));
   if (wrong !== undefined) {
@@ -39,8 +46,13 @@ export function countSigners(path: string, text: string): number {
   return written.length;
 }
 
+/** What ssh-keygen takes for space, and no more of Unicode's. */
+function stripped(line: string): string {
+  return line.replace(/^[ \t\r]+/, '').replace(/[ \t\r]+$/, '');
+}
+
 function isSigner(line: string): boolean {
-  const rest = /^(?:"[^"]+"|[^\s"]+)\s+(.+)$/.exec(line)?.[1] ?? '';
+  const rest = /^(?:"[^"]+"|[^\s"]+)[ \t]+(.+)$/.exec(line)?.[1] ?? '';
   const [, type = '', key = ''] = KEY.exec(rest) ?? [];
   const bytes = Buffer.from(key, 'base64');
   if (bytes.length < 4) return false;
