@@ -1,5 +1,6 @@
 import { Address4 } from 'ip-address';
 import { addressNumber } from './ipv4.ts';
+import { someNames } from './issue-limit.ts';
 
 /** Some IPv4 addresses that VMs may have; numbers are addresses as 32-bit integers, both ends included. */
 export interface AddressRange {
@@ -36,7 +37,7 @@ export function addressProblem(
     if (isNetwork && address === last) return `is the broadcast address of ${network}`;
   }
   if (ranges.some(({ first, last }) => first <= address && address <= last)) return undefined;
-  const listed = ranges.map((range) => range.text).join(', ');
+  const listed = someNames(ranges.map((range) => range.text));
   return `is outside the addresses that cluster.yaml allows (${listed === '' ? 'none' : listed})`;
 }
 

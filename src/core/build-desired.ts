@@ -9,6 +9,7 @@ import type { Cluster } from './cluster.ts';
 import type { DesiredState, DesiredVm } from './desired.ts';
 import { resolveImage } from './images.ts';
 import type { Issue } from './issue.ts';
+import { issuesOf, MAX_ISSUES } from './issue-limit.ts';
 import { placeOf } from './located.ts';
 import { type ReadCluster, readCluster } from './read-cluster.ts';
 import { type Declared, type DeclaredVm, join, readManifest } from './read-manifest.ts';
@@ -24,9 +25,6 @@ export interface BuildContext {
 export type BuildResult =
   | { readonly ok: true; readonly desired: DesiredState }
   | { readonly ok: false; readonly issues: readonly Issue[] };
-
-/** A megabyte of `- {}` has half a million mistakes: nobody reads them, and journal, notes and forges are to carry them. */
-const MAX_ISSUES = 1_000;
 
 const MANIFEST = /^manifests\/.*\.(json|ya?ml)$/i;
 
@@ -63,10 +61,15 @@ function crossIssues(declared: Declared, read: Read, context: BuildContext): Iss
   const hostAddresses = new Map([...(context.hosts ?? [])].map(([name, { address }]) => [address, name]));
   const { sound: cluster, ranges, sopsFiles } = read;
   const hosts = { known: read.known, cluster, context };
-  const surroundings = { cluster, ranges, hostAddresses, sopsFiles };
+  const imagesByVolume = new Map(
+    Object.entries(cluster.images ?? {}).flatMap(([image, { volume }]) =>
+      volume === undefined ? [] : [[volume, image] as const],
+    ),
+  );
+  const surroundings = { cluster, imagesByVolume, ranges, hostAddresses, sopsFiles };
   return [
-    ...declared.hosts.flatMap((mention) => checkHost(mention, { ...hosts, vms: declared.vms })),
-    ...declared.vms.flatMap((vm) => checkVm(vm, surroundings)),
+    ...issuesOf(declared.hosts, (mention) => checkHost(mention, { ...hosts, vms: declared.vms })),
+    ...issuesOf(declared.vms, (vm) => checkVm(vm, surroundings)),
     ...checkDuplicates(declared.vms),
     ...checkAntiAffinity(declared.vms),
     ...checkDependencies(declared.vms),
@@ -112,12 +115,12 @@ function knownHosts({ sound }: ReadCluster, context: BuildContext): ReadonlySet<
   return sound.hosts === undefined ? undefined : new Set(Object.keys(sound.hosts));
 }
 
-/** Where there are too many, the last says how many more there are, at the place of the next one. */
+/** Where there are too many, the last says how many more were found, at the place of the next one. */
 function firstOf(issues: readonly Issue[]): readonly Issue[] {
   const [next] = issues.slice(MAX_ISSUES);
   if (next === undefined) return issues;
   const { hint: _, ...place } = next;
-  const more = { ...place, message: `and ${issues.length - MAX_ISSUES} more mistakes from here on` };
+  const more = { ...place, message: `and at least ${issues.length - MAX_ISSUES} more mistakes from here on` };
   return [...issues.slice(0, MAX_ISSUES), more];
 }
 

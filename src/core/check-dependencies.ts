@@ -1,23 +1,31 @@
 import type { Issue } from './issue.ts';
+import { issuesOf, MAX_ISSUES } from './issue-limit.ts';
 import { placeOf } from './located.ts';
 import { issueAt } from './parse-file.ts';
 import { type DeclaredVm, vmLabel } from './read-manifest.ts';
 import { didYouMean } from './suggest.ts';
 
-/** What is wrong with `dependsOn`: VMs that there are none of, itself, and circles, each printed whole and once. */
+/** What is wrong with `dependsOn`: VMs that there are none of, itself, and circles, each printed once. */
 export function checkDependencies(vms: readonly DeclaredVm[]): Issue[] {
   const names = new Set(vms.flatMap(({ sound }) => sound.name ?? []));
-  return [...vms.flatMap((vm) => nameIssues(vm, names)), ...circleIssues(vms)];
+  const mentions = vms.flatMap((vm) =>
+    (vm.sound.dependsOn ?? []).map((other, index) => ({ vm, other, index })),
+  );
+  return [...issuesOf(mentions, (mention) => nameIssues(mention, names)), ...circleIssues(vms)];
 }
 
-function nameIssues(vm: DeclaredVm, names: ReadonlySet<string>): Issue[] {
-  const { name, dependsOn = [] } = vm.sound;
-  return dependsOn.flatMap((other, index) => {
-    if (other === name) return [issueOf(vm, index, 'it cannot depend on itself')];
-    if (names.has(other)) return [];
-    const others = [...names].filter((candidate) => candidate !== name);
-    return [issueOf(vm, index, `no VM "${other}" is declared${didYouMean(other, others)}`)];
-  });
+interface Mention {
+  readonly vm: DeclaredVm;
+  readonly other: string;
+  readonly index: number;
+}
+
+function nameIssues({ vm, other, index }: Mention, names: ReadonlySet<string>): Issue[] {
+  const { name } = vm.sound;
+  if (other === name) return [issueOf(vm, index, 'it cannot depend on itself')];
+  if (names.has(other)) return [];
+  const others = [...names].filter((candidate) => candidate !== name);
+  return [issueOf(vm, index, `no VM "${other}" is declared${didYouMean(other, others)}`)];
 }
 
 function circleIssues(vms: readonly DeclaredVm[]): Issue[] {
@@ -28,9 +36,17 @@ function circleIssues(vms: readonly DeclaredVm[]): Issue[] {
     const index = first?.sound.dependsOn?.indexOf(next) ?? -1;
     return first === undefined
       ? []
-      : [issueOf(first, index, `they wait for each other: ${circle.join(' -> ')}`)];
+      : [issueOf(first, index, `they wait for each other: ${shownCircle(circle)}`)];
   });
 }
+
+function shownCircle(circle: readonly string[]): string {
+  const more = circle.length - MAX_CIRCLE;
+  if (more <= 0) return circle.join(' -> ');
+  return [...circle.slice(0, MAX_CIRCLE - 1), `(${more} more)`, circle.at(-1)].join(' -> ');
+}
+
+const MAX_CIRCLE = 100;
 
 /** Circles of two and more, as `a, b, a`. Without recursion: a chain may be as long as a repository is large. */
 function findCircles(byName: ReadonlyMap<string, DeclaredVm>): string[][] {
@@ -48,6 +64,7 @@ function findCircles(byName: ReadonlyMap<string, DeclaredVm>): string[][] {
       } else if (onPath.has(next)) {
         const names = path.map(({ name }) => name);
         if (next !== last.name) circles.push([...names.slice(names.indexOf(next)), next]);
+        if (circles.length > MAX_ISSUES) return circles;
       } else if (!done.has(next)) {
         path.push({ name: next, left: dependenciesOf(next) });
         onPath.add(next);

@@ -1,6 +1,7 @@
 import type { BuildContext } from './build-desired.ts';
 import type { Cluster } from './cluster.ts';
 import type { Issue } from './issue.ts';
+import { someNames } from './issue-limit.ts';
 import { issueAt } from './parse-file.ts';
 import type { DeclaredVm, HostMention } from './read-manifest.ts';
 import { didYouMean } from './suggest.ts';
@@ -25,7 +26,7 @@ export function checkHost({ file, host, place }: HostMention, knowledge: HostKno
   const where = context.hosts === undefined ? 'listed in cluster.yaml' : "in the operator's configuration";
   const message = `host: "${host}" is not ${where}${didYouMean(host, known)}`;
   return [
-    issueAt(file, place, message, known.size === 0 ? 'no host is' : `known hosts: ${[...known].join(', ')}`),
+    issueAt(file, place, message, known.size === 0 ? 'no host is' : `known hosts: ${someNames([...known])}`),
   ];
 }
 

@@ -3,6 +3,7 @@ import { checkAdopted, checkDisks, checkNetworks } from './check-adopted.ts';
 import { checkCloudInit, type SopsFiles } from './check-cloud-init.ts';
 import type { Cluster } from './cluster.ts';
 import type { Issue } from './issue.ts';
+import { someNames } from './issue-limit.ts';
 import { nodeAt, placeOf } from './located.ts';
 import { issueAt } from './parse-file.ts';
 import { type DeclaredVm, vmLabel } from './read-manifest.ts';
@@ -14,6 +15,8 @@ import { didYouMean } from './suggest.ts';
 export interface Surroundings {
   /** What is known of cluster.yaml: a part that cannot be read is absent, and then nothing is said of it. */
   readonly cluster: Partial<Cluster>;
+  /** Names of images by their volumes. */
+  readonly imagesByVolume: ReadonlyMap<string, string>;
   readonly ranges: readonly AddressRange[] | undefined;
   /** Names of KVM hosts by their addresses. */
   readonly hostAddresses: ReadonlyMap<string, string>;
@@ -23,7 +26,7 @@ export interface Surroundings {
 /** What is wrong with a VM beyond the form of its fields. */
 export function checkVm(
   vm: DeclaredVm,
-  { cluster, ranges, hostAddresses, sopsFiles }: Surroundings,
+  { cluster, imagesByVolume, ranges, hostAddresses, sopsFiles }: Surroundings,
 ): Issue[] {
   return [
     ...memoryIssues(vm),
@@ -33,7 +36,7 @@ export function checkVm(
     ...checkAdopted(vm, cluster.cluster),
     ...checkNetworks(vm),
     ...checkDisks(vm),
-    ...volumeIssues(vm, cluster),
+    ...volumeIssues(vm, imagesByVolume),
     ...addressIssues(vm, ranges, hostAddresses),
     ...checkCloudInit(vm, cluster, sopsFiles),
   ];
@@ -71,7 +74,7 @@ function imageIssues(vm: DeclaredVm, { defaults, images }: Partial<Cluster>): Is
   }
   if (images === undefined || Object.hasOwn(images, image)) return [];
   const names = Object.keys(images);
-  const hint = names.length === 0 ? 'it declares none' : `declared are ${names.join(', ')}`;
+  const hint = names.length === 0 ? 'it declares none' : `declared are ${someNames(names)}`;
   return [
     issueOf(vm, 'image', `no image "${image}" is declared in cluster.yaml${didYouMean(image, names)}`, hint),
   ];
@@ -95,22 +98,16 @@ function poolIssues({ host, ...vm }: DeclaredVm, { hosts = {}, defaults = {} }: 
 }
 
 /** A purge deletes the volumes of a VM: none of them may be an image. In whatever pool, to be sure. */
-function volumeIssues(vm: DeclaredVm, { images = {} }: Partial<Cluster>): Issue[] {
+function volumeIssues(vm: DeclaredVm, imagesByVolume: Surroundings['imagesByVolume']): Issue[] {
   const { name, disks: listed, numDisks = 0 } = vm.sound;
   if (name === undefined) return [];
   const count = Math.min(listed?.length ?? numDisks, 24) + 1;
   const disks = Array.from({ length: count }, (_, disk) => volumeName(name, disk));
-  const volumes = [...disks, seedVolume(name)];
-  return Object.entries(images)
-    .filter(([, { volume }]) => volume !== undefined && volumes.includes(volume))
-    .map(([image, { volume }]) =>
-      issueOf(
-        vm,
-        'name',
-        `its disk would have the name of the image "${image}", ${volume}`,
-        'rename one of them',
-      ),
-    );
+  return [...disks, seedVolume(name)].flatMap((volume) => {
+    const image = imagesByVolume.get(volume);
+    const message = `its disk would have the name of the image "${image}", ${volume}`;
+    return image === undefined ? [] : [issueOf(vm, 'name', message, 'rename one of them')];
+  });
 }
 
 function addressIssues(

@@ -1,9 +1,15 @@
+/** Of so many candidates the others are not worth the time. */
+const MAX_CANDIDATES = 1000;
+
 /** The candidate that a misspelt word was meant to be, if one is near enough. */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = word.toLowerCase().slice(0, 64);
   const farthest = Math.min(3, Math.max(1, Math.floor(wanted.length / 3)));
   let best: { readonly candidate: string; readonly distance: number } | undefined;
+  let tried = 0;
   for (const candidate of candidates) {
+    tried += 1;
+    if (tried > MAX_CANDIDATES) break;
     const distance = distanceTo(wanted, candidate.toLowerCase());
     if (distance > farthest || distance >= (best?.distance ?? Number.POSITIVE_INFINITY)) continue;
     best = { candidate, distance };

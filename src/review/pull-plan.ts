@@ -52,7 +52,7 @@ export type PlanPull = (pull: PullRequest, sight: Sight, signal: AbortSignal) =>
 const MAX_BYTES = 60_000;
 const KEPT_MERGES = 8;
 /** Of manifests that differ from the base: reading them holds up everything else for as long as it takes. */
-const MAX_CHANGED = 2 * 1024 * 1024;
+const MAX_CHANGED = 256 * 1024;
 
 /** Plans pull requests, and keeps their newest merges: what moves on the hosts needs no git. */
 export function createPullPlanner(planner: Planner): PlanPull {

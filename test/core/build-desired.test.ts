@@ -222,8 +222,28 @@ describe('laws of buildDesired', () => {
     const built = buildDesired(repository([{ path: 'manifests/a.yaml', content }]));
     const issues = built.ok ? [] : built.issues;
     expect(issues).toHaveLength(1_001);
-    expect(issues.at(-1)?.message).toBe('and 200 more mistakes from here on');
+    expect(issues.at(-1)?.message).toBe('and at least 200 more mistakes from here on');
     expect(issues.at(-1)?.line).toBe((issues.at(-2)?.line ?? 0) + 1);
+  });
+
+  it('what it says does not grow with the mistakes times what there is to choose from', () => {
+    const images = Array.from({ length: 2_000 }, (_, i) => `i${i}: {pool: d, volume: i${i}}`).join(', ');
+    const addresses = Array.from({ length: 2_000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/32`).join(', ');
+    const wrong = Array.from({ length: 1_500 }, (_, i) =>
+      vm({ name: `w-${i}`, ipaddress: `11.0.${i >> 8}.${i & 255}`, image: `x${i}`, dependsOn: [`v${i}`] }),
+    );
+    const ring = Array.from({ length: 1_500 }, (_, i) =>
+      vm({
+        name: `r-${i}`,
+        dependsOn: [`r-${(i + 1) % 1_500}`, ...(i > 2 ? [`r-${i - 2}`, `r-${i - 3}`] : [])],
+      }),
+    );
+    const cluster = `${CLUSTER.replace('images: {', `images: {${images}, `)}addresses: [${addresses}]\n`;
+    const built = buildDesired(repository([manifest('a.json', wrong), manifest('b.json', ring)], cluster));
+    const issues = built.ok ? [] : built.issues;
+    expect(issues).toHaveLength(1_001);
+    expect(JSON.stringify(issues).length).toBeLessThan(1024 * 1024);
+    expect(issues.find(({ hint }) => hint?.startsWith('declared are'))?.hint).toMatch(/, i19 and 1981 more$/);
   });
 
   it.each(['manifests/a.json', 'manifests/a.yaml', 'cluster.yaml'])(
