@@ -173,22 +173,36 @@ async function observeVolumes(
   client: Libvirt,
   options: ObserveOptions,
 ): Promise<Map<string, ObservedVolume>> {
+  const refreshes = new Map<string, Promise<void>>();
+  // A refresh reads the whole pool: one for all that were missing there.
+  const refresh = (pool: PoolRef): Promise<void> => {
+    const begun = refreshes.get(pool.name) ?? refreshPool(client, pool, options);
+    refreshes.set(pool.name, begun);
+    return begun;
+  };
+  const search = { ...options, refresh };
   const found = await Promise.all(
-    options.volumes.map(async (ref) => [volumeKey(ref), await findVolume(client, ref, options)] as const),
+    options.volumes.map(async (ref) => [volumeKey(ref), await findVolume(client, ref, search)] as const),
   );
   return new Map(found.flatMap(([key, volume]) => (volume === undefined ? [] : [[key, volume]])));
+}
+
+type PoolRef = Parameters<typeof refreshPool>[1];
+
+interface Search extends Pick<ObserveOptions, 'name' | 'checked' | 'signal'> {
+  readonly refresh: (pool: PoolRef) => Promise<void>;
 }
 
 /** A file that was copied into the pool by hand shows only after a refresh: absent means looked at twice. */
 async function findVolume(
   client: Libvirt,
   ref: WantedVolume,
-  { name, checked, signal }: Pick<ObserveOptions, 'name' | 'checked' | 'signal'>,
+  { name, checked, signal, refresh }: Search,
 ): Promise<ObservedVolume | undefined> {
-  for (const refresh of [false, true]) {
+  for (const isSecond of [false, true]) {
     try {
       const pool = await client.pools.byName(ref.pool, { signal });
-      if (refresh) await refreshPool(client, pool, { signal });
+      if (isSecond) await refresh(pool);
       const volume = await client.volumes.byName(pool, ref.name, { signal });
       const info = await client.volumes.info(volume, { signal });
       const size = { capacity: info.capacityBytes, allocation: info.allocationBytes };

@@ -98,6 +98,26 @@ describe('observing a host', () => {
     expect((await bench.observe(wanted)).volumes.get('default/debian.qcow2')?.capacity).toBe(3 * GIB);
   });
 
+  it('looks at a pool again once, however many images are missing there', async () => {
+    let refreshes = 0;
+    bench.host.intercept = (_host, name) => {
+      if (name === 'storagePoolRefresh') refreshes += 1;
+      return 'pass';
+    };
+    const names = Array.from({ length: 10 }, (_, index) => `missing-${index}`);
+    const vms = names.map((name) =>
+      desiredVm({
+        name,
+        bootDisk: { ...desiredVm().bootDisk, image: { name, pool: 'default', volume: `${name}.qcow2` } },
+      }),
+    );
+    // The first observation of a connection refreshes every pool.
+    await bench.observe(wanted);
+    refreshes = 0;
+    expect((await bench.observe(desiredState(vms))).volumes.size).toBe(0);
+    expect(refreshes).toBe(1);
+  });
+
   it('knows a host whose image is missing while its pool is too busy to be looked at again', async () => {
     bench.host.storage.removeFile(`${POOL}/debian.qcow2`);
     bench.host.storage.refresh(bench.host.storage.poolByName('default'));

@@ -108,6 +108,25 @@ describe('the plan of a pull request', () => {
     expect(text).toContain('dnsmasq: `dnsmasq is away`');
   });
 
+  it('asks no host where it would ask for more images than passes should wait for', async () => {
+    const names = Array.from({ length: 21 }, (_, index) => `other-${index}`);
+    const images = names.map((name) => `  ${name}: { pool: default, volume: ${name}.qcow2 }\n`).join('');
+    const vms = names.map((name, index) =>
+      manifest('t02', `vm-${index}`)
+        .replace(`name: vm-${index},`, `name: vm-${index}, image: ${name},`)
+        .replace(/ipaddress: [\d.]+/, `ipaddress: 10.0.2.${100 + index}`),
+    );
+    const files = {
+      ...WEB,
+      'cluster.yaml': CLUSTER_YAML.replace('defaults:', `${images}defaults:`),
+      ...Object.fromEntries(vms.map((vm, index) => [`manifests/${index}.yaml`, vm])),
+    };
+    const { text, state } = await plannerOf(() => merged(files))(PULL, sightOf(), signal);
+    expect(asked).toEqual([]);
+    expect(state.state).toBe('failure');
+    expect(text).toContain('use 21 images that no VM of the branch uses');
+  });
+
   it('links a mistake to its line in the pull request', async () => {
     const wrong = { ...WEB, 'manifests/two.yaml': manifest('t09', 'web-2') };
     const { text, state } = await plannerOf(() => merged(wrong))(PULL, sightOf(), signal);
@@ -131,9 +150,9 @@ describe('the plan of a pull request', () => {
   });
 
   it('is not made of more than a pass would wait for', async () => {
-    const files = { ...WEB, 'manifests/large.yaml': `# ${'x'.repeat(3 * 1024 * 1024)}` };
+    const files = { ...WEB, 'manifests/large.yaml': `# ${'x'.repeat(257 * 1024)}` };
     const { text, state } = await plannerOf(() => merged(files))(PULL, sightOf(), signal);
     expect(state).toMatchObject({ state: 'failure' });
-    expect(text).toContain('more than 2097152 are not planned here');
+    expect(text).toContain('more than 262144 are not planned here');
   });
 });
