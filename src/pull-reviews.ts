@@ -1,6 +1,7 @@
 import type { Config } from './config.ts';
 import { createPullClient } from './forge/pulls/client.ts';
 import { createStatusSender } from './forge/statuses/sender.ts';
+import { BOUNDS_OF_PULLS } from './git/bounds.ts';
 import type { Logger } from './log.ts';
 import type { Operator } from './operator.ts';
 import { requireWaiting } from './reconcile/require-waiting.ts';
@@ -29,7 +30,7 @@ export function openPullReviews(
       folder,
       marker,
       canConfirmHere: confirmers.length > 0,
-      merge: (names, signal) => mirror.merge(names, signal),
+      merge: (names, signal) => mirror.merge({ ...names, bounds: BOUNDS_OF_PULLS }, signal),
       build: beside.build,
       inForce: () => mirror.accepted(),
       ask: (question, signal) => beside.observe(question, signal),

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Revision } from '../core/report.ts';
 import { OperatorError } from '../errors.ts';
 import type { Snapshot } from '../ports.ts';
+import { type Bounds, requireShortList, withinGrowth } from './bounds.ts';
 import { asGitFailure, ownWords } from './failures.ts';
 import { FETCH_OPTIONS, type Git } from './git.ts';
 import { type LocalRepository, noCommit, withRepository } from './local-repository.ts';
@@ -26,34 +27,46 @@ export interface MergeNames {
   readonly head: string;
 }
 
+export interface RemoteNames extends MergeNames {
+  /** Of the head, where anybody may have written it: what is larger is E_GIT_LIMIT. */
+  readonly bounds?: Bounds;
+}
+
 const BASE = 'refs/plan/base';
 const HEAD = 'refs/plan/head';
 
 /** Fetches two branches of the remote (or refs, or commits by their full id) and merges them in memory. */
 export async function mergeOfRemote(
   state: MirrorState,
-  names: MergeNames,
+  { base, head, bounds }: RemoteNames,
   signal: AbortSignal,
 ): Promise<Merge> {
   await open(state);
   const { repository } = state;
   if (repository === undefined) throw new Error('a mirror that is open has a repository');
   const lender = { ...repository, objects: [join(repository.dir, 'objects')] };
-  return withScratch(lender, async (git) => {
-    for (const [name, ref] of [
-      [names.base, BASE],
-      [names.head, HEAD],
-    ] as const) {
-      const what = ['--end-of-options', state.remote.url, `+${remoteRef(name)}:${ref}`];
-      await git
-        .text(['fetch', ...FETCH_OPTIONS, ...what], { access: 'read', signal })
-        .catch((error: unknown) => {
-          const failure = asGitFailure(error);
-          if (!/couldn't find remote ref|not our ref/i.test(failure.output)) throw explain(state, failure);
-          throw noCommit(name, 'the remote', failure);
-        });
+  return withScratch(lender, async (git, dir) => {
+    const fetchHead = (until: AbortSignal) => fetchInto(git, state, { name: head, ref: HEAD, signal: until });
+    await fetchInto(git, state, { name: base, ref: BASE, signal });
+    if (bounds === undefined) await fetchHead(signal);
+    else {
+      await withinGrowth(dir, { maxBytes: bounds.fetchBytes, signal }, fetchHead);
+      await requireShortList(git, HEAD, { maxBytes: bounds.listBytes, signal });
     }
     return mergeIn(git, { base: BASE, head: HEAD }, state.scope, signal);
+  });
+}
+
+async function fetchInto(
+  git: Git,
+  state: MirrorState,
+  { name, ref, signal }: { readonly name: string; readonly ref: string; readonly signal: AbortSignal },
+): Promise<void> {
+  const what = ['--end-of-options', state.remote.url, `+${remoteRef(name)}:${ref}`];
+  await git.text(['fetch', ...FETCH_OPTIONS, ...what], { access: 'read', signal }).catch((error: unknown) => {
+    const failure = asGitFailure(error);
+    if (!/couldn't find remote ref|not our ref/i.test(failure.output)) throw explain(state, failure);
+    throw noCommit(name, 'the remote', failure);
   });
 }
 

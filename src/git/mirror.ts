@@ -5,7 +5,7 @@ import { listStrangers } from './ancestry.ts';
 import { asGitFailure, mirrorError } from './failures.ts';
 import type { Git, GitFailure } from './git.ts';
 import type { Span } from './judge-commits.ts';
-import { type Merge, type MergeNames, mergeOfRemote } from './merge.ts';
+import { type Merge, mergeOfRemote, type RemoteNames } from './merge.ts';
 import { fetchLatest } from './mirror-fetch.ts';
 import {
   createState,
@@ -29,7 +29,7 @@ export interface Mirror extends Source {
   /** The snapshot of a revision by name, as `git rev-parse` takes it. E_USAGE where there is none. */
   read(name: string, signal?: AbortSignal): Promise<Snapshot>;
   /** A branch merged with its base in memory, both as the remote has them now; the mirror stays as it is. */
-  merge(names: MergeNames, signal: AbortSignal): Promise<Merge>;
+  merge(names: RemoteNames, signal: AbortSignal): Promise<Merge>;
   /** How many keys commits are checked by, by file; undefined: they are not checked. E_GIT_SIGNATURE. */
   trustedKeys(): Promise<Awaited<ReturnType<Verifier['keys']>> | undefined>;
   /** The mirror itself, opened. */

@@ -14,7 +14,7 @@ export interface Lender extends GitSettings {
  * An empty bare repository that sees the objects of another one, for as long as `use` runs. What is fetched and merged
  * there leaves the other as it is, and none of its config, hooks or drivers counts.
  */
-export async function withScratch<T>(lender: Lender, use: (git: Git) => Promise<T>): Promise<T> {
+export async function withScratch<T>(lender: Lender, use: (git: Git, dir: string) => Promise<T>): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), 'kvm-gitops-merge-'));
   try {
     const git = createGit({ ...lender, dir });
@@ -24,9 +24,10 @@ export async function withScratch<T>(lender: Lender, use: (git: Git) => Promise<
       join(dir, 'objects', 'info', 'alternates'),
       lender.objects.map((path) => `${path}\n`).join(''),
     );
-    return await use(git);
+    return await use(git, dir);
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    // A fetch that was ended early may write a moment longer.
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -51,12 +51,15 @@ export type PlanPull = (pull: PullRequest, sight: Sight, signal: AbortSignal) =>
 /** Comments of GitHub take 65,536 characters. */
 const MAX_BYTES = 60_000;
 const KEPT_MERGES = 8;
+const KEPT_REFUSALS = 100;
+/** The forge may have shown a commit before git had it. */
+const REFUSAL_MS = 3_600_000;
 /** Of manifests that differ from the base: reading them holds up everything else for as long as it takes. */
 const MAX_CHANGED = 256 * 1024;
 
 /** Plans pull requests, and keeps their newest merges: what moves on the hosts needs no git. */
 export function createPullPlanner(planner: Planner): PlanPull {
-  const mergeOf = keepMerges(planner);
+  const mergeOf = keepRefusals(planner.clock, keepMerges(planner));
   return async (pull, sight, signal) => {
     const shown = (result: PlanResult, base: string): PulledPlan => ({
       base,
@@ -87,9 +90,30 @@ function textOf(
   return planMarkdown(result, { linkBase: files, folder, marker, canConfirmHere, maxBytes: MAX_BYTES });
 }
 
-function keepMerges({ branch, merge: make }: Planner) {
+type MergeOf = (pull: PullRequest, base: string, signal: AbortSignal) => Promise<Merge>;
+
+/** What was too large is not fetched again to be found too large. */
+function keepRefusals(clock: Clock, make: MergeOf): MergeOf {
+  const refusals = new Map<string, { readonly error: unknown; readonly at: number }>();
+  return async (pull, base, signal) => {
+    const key = `${pull.head} ${base}`;
+    const refusal = refusals.get(key);
+    const now = clock.now().getTime();
+    if (refusal !== undefined && now - refusal.at < REFUSAL_MS) throw refusal.error;
+    try {
+      return await make(pull, base, signal);
+    } catch (error) {
+      refusals.delete(key);
+      if (unreadable(error) !== undefined) refusals.set(key, { error, at: now });
+      for (const old of [...refusals.keys()].slice(0, -KEPT_REFUSALS)) refusals.delete(old);
+      throw error;
+    }
+  };
+}
+
+function keepMerges({ branch, merge: make }: Planner): MergeOf {
   const merges = new Map<string, Merge>();
-  return async ({ head, ref }: PullRequest, base: string, signal: AbortSignal): Promise<Merge> => {
+  return async ({ head, ref }, base, signal) => {
     const key = `${head} ${base}`;
     const merge = merges.get(key) ?? (await make({ base: branch, head: ref }, signal));
     if (merge.head.sha !== head)

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +11,7 @@ import { createRemote, git, mirrorOf, never, type RemoteFixture, tempDir } from 
 const CLUSTER = 'cluster: lab\n';
 
 /** main and feature, which have gone on since they parted; and the commits of both. */
-function parted(onMain: Record<string, string>, onFeature: Record<string, string>) {
+function parted(onMain: Record<string, string>, onFeature: Record<string, string | Buffer>) {
   const remote = createRemote();
   remote.commit({ 'cluster.yaml': CLUSTER, 'manifests/a.yaml': 'one\n' }, 'Start');
   git(remote.work, 'checkout', '--quiet', '-b', 'feature');
@@ -67,6 +69,10 @@ describe.each(WAYS)('merging in memory, from %s', (_where, merge) => {
   });
 });
 
+function gitWith(cwd: string, input: string, ...args: string[]): string {
+  return execFileSync('git', args, { cwd, input, encoding: 'utf8' }).trim();
+}
+
 function scratches(): string[] {
   return readdirSync(tmpdir()).filter((name) => name.startsWith('kvm-gitops-merge-'));
 }
@@ -95,6 +101,33 @@ describe('merging in memory', () => {
     git(remote.bare, 'config', 'uploadpack.allowAnySHA1InWant', 'true');
     const result = await mirrorOf(remote.bare).merge({ base, head: 'refs/pull/7/head' }, never);
     expect(result.merged?.files).toHaveLength(4);
+  });
+
+  it.each([
+    ['is larger', { fetchBytes: 20_000, listBytes: 100_000 }, /have over 20000 bytes/],
+    ['has more files', { fetchBytes: 10_000_000, listBytes: 20_000 }, /names alone are over 20000 bytes/],
+  ])('refuses a head that %s than its bounds, and takes it without', async (_what, bounds, message) => {
+    const { remote } = parted({ 'manifests/b.yaml': 'b\n' }, { 'noise.bin': randomBytes(50_000) });
+    // Folders in folders, each twice: few objects, and many files.
+    let tree = git(remote.bare, 'rev-parse', 'feature^{tree}');
+    for (let depth = 0; depth < 10; depth++)
+      tree = gitWith(remote.bare, `040000 tree ${tree}\ta\n040000 tree ${tree}\tb\n`, 'mktree');
+    const parent = git(remote.bare, 'rev-parse', 'main~1');
+    git(
+      remote.bare,
+      'update-ref',
+      'refs/heads/many',
+      git(remote.bare, 'commit-tree', '-p', parent, '-m', 'x', tree),
+    );
+    const mirror = mirrorOf(remote.bare);
+    const names = { base: 'main', head: 'many' };
+    const own = scratches();
+    await expect(mirror.merge({ ...names, bounds }, never)).rejects.toMatchObject({
+      code: 'E_GIT_LIMIT',
+      message: expect.stringMatching(message),
+    });
+    expect(scratches().filter((name) => !own.includes(name))).toEqual([]);
+    expect((await mirror.merge(names, never)).head.subject).toBe('x');
   });
 
   it('takes what git rev-parse takes, from a linked work tree too', async () => {
