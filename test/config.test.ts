@@ -304,6 +304,20 @@ describe('secrets in operator.yaml', () => {
     expect(load(text, { TOKEN: 'x'.repeat(20) }).http.adminToken?.reveal()).toHaveLength(20);
   });
 
+  it.each([
+    ['of two lines', `first\ncanary-4711\n`, 'has more than one line'],
+    ['with a control character', `canary-4711\u0000x`, 'has more than one line, or control characters'],
+    ['that no header takes', `canary-4711\u2019s`, 'letters that are not ASCII'],
+  ])('refuses a token %s, and does not say it', (_what, content, mistake) => {
+    secretFile('token', content);
+    const found = mistakes(
+      `${GIT}${SSH}${HOSTS}commitStatus: {forge: github, repository: a/b, token: {file: token}}`,
+    );
+    expect(found).toEqual([expect.stringContaining(mistake)]);
+    expect(found[0]).toContain('commitStatus.token');
+    expect(found[0]).not.toContain('canary');
+  });
+
   it('refuses an empty secret file', () => {
     const path = secretFile('empty', '\n');
     expect(mistakes(`${GIT}${SSH}${HOSTS}webhook: {secret: {file: empty}}`)[0]).toContain(`${path} is empty`);

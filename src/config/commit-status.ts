@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { PUBLIC_API, STATUS_FORGES, type StatusTarget } from '../forge/statuses/target.ts';
-import { type ConfigContext, isLoopback, readSecret, secretError, secretFields } from './values.ts';
+import { type ConfigContext, isLoopback, readToken, secretError, secretFields } from './values.ts';
 
 /** Names its repository as each forge does: GitLab's groups nest, those of the others do not. */
 const REPOSITORY = /^[\w.-]+(\/[\w.-]+)+$/;
@@ -19,7 +19,7 @@ export function commitStatusSchema(context: ConfigContext) {
         .describe('The manifests repository there: owner/name, of GitLab with all its groups.'),
       token: z
         .strictObject(secretFields(context), secretError)
-        .transform((place, ctx) => readSecret(context, place, ctx))
+        .transform((place, ctx) => readToken(context, place, ctx))
         .describe(
           'Access token that may write commit statuses, and with pullRequests comments; nothing else.',
         ),

@@ -84,14 +84,22 @@ export function readSecret(context: ConfigContext, place: SecretPlace, ctx: z.Re
   try {
     const value = place.file === undefined ? context.env[place.env ?? ''] : readPrivateFile(place.file);
     const secret = (value ?? '').trim();
+    const where = place.file ?? `the variable ${place.env}`;
+    // Such a text is no password and no header, and the errors of those who are given it repeat it.
+    if (/\p{Cc}/u.test(secret)) return invalid(ctx, `${where} has more than one line, or control characters`);
     if (secret !== '') return new Secret(secret);
-    return invalid(
-      ctx,
-      place.file === undefined ? `the variable ${place.env} is not set` : `${place.file} is empty`,
-    );
+    return invalid(ctx, `${where} is ${place.file === undefined ? 'not set' : 'empty'}`);
   } catch (error) {
     return invalid(ctx, errorMessage(error));
   }
+}
+
+/** The same, for one that goes into a header. */
+export function readToken(context: ConfigContext, place: SecretPlace, ctx: z.RefinementCtx): Secret {
+  const secret = readSecret(context, place, ctx);
+  // What was wrong with its place is said already.
+  if (!(secret instanceof Secret) || /^[\x21-\x7e]+$/.test(secret.reveal())) return secret;
+  return invalid(ctx, 'the token has spaces, or letters that are not ASCII');
 }
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]', '::1']);
