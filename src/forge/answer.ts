@@ -11,7 +11,8 @@ export type Verdict =
   | { readonly kind: 'denied'; readonly why: string }
   | { readonly kind: 'absent'; readonly why: string };
 
-const MAX_WAIT_MS = 3_600_000;
+const MAX_LIMIT_MS = 3_600_000;
+const MAX_BUSY_MS = 600_000;
 
 /** Reads an answer. `text`: the beginning of its body, which is only looked through for known phrases and never shown. */
 export function judgeAnswer(
@@ -23,34 +24,38 @@ export function judgeAnswer(
   const why = `HTTP ${status}`;
   // GitLab refuses to say the same once more.
   if (status === 400 && text.includes('Cannot transition status')) return { kind: 'done' };
-  const afterMs = waitOf(headers, now);
   const isLimit = headers.get('x-ratelimit-remaining') === '0' || headers.has('retry-after');
-  if (status === 429 || (status === 403 && isLimit)) return { kind: 'again', why: 'rate limit', afterMs };
+  if (status === 429 || (status === 403 && isLimit))
+    return { kind: 'again', why: 'rate limit', afterMs: limitWait(headers, now) };
   if (status === 401 || status === 403) return { kind: 'denied', why };
-  if (status === 408 || status >= 500) return { kind: 'again', why, afterMs };
+  if (status === 408 || status >= 500)
+    return { kind: 'again', why, afterMs: between(MAX_BUSY_MS, retryAfter(headers, now)) };
   return { kind: 'absent', why };
 }
 
-/** `Retry-After`, in seconds or as a date, or the time when GitHub's limit is over. */
-function waitOf(headers: Headers, now: Date): number | undefined {
-  const after = headers.get('retry-after');
+/** GitHub says with every answer when its limit is over: that counts only where nothing remains. */
+function limitWait(headers: Headers, now: Date): number | undefined {
   const reset = headers.get('x-ratelimit-reset');
-  const seconds =
-    after === null
-      ? reset === null
-        ? Number.NaN
-        : Number(reset) - now.getTime() / 1000
-      : /^\d+$/.test(after)
-        ? Number(after)
-        : (Date.parse(after) - now.getTime()) / 1000;
-  if (Number.isNaN(seconds)) return undefined;
-  return Math.min(MAX_WAIT_MS, Math.max(0, seconds * 1000));
+  const isUsedUp = headers.get('x-ratelimit-remaining') === '0' && reset !== null;
+  const untilReset = isUsedUp ? Number(reset) * 1000 - now.getTime() : undefined;
+  return between(MAX_LIMIT_MS, retryAfter(headers, now) ?? untilReset);
 }
 
-/** Why there was no answer: `fetch` hides what went wrong in the cause. */
+/** `Retry-After`, in seconds or as a date, in milliseconds from now. */
+function retryAfter(headers: Headers, now: Date): number | undefined {
+  const after = headers.get('retry-after');
+  if (after === null) return undefined;
+  return /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - now.getTime();
+}
+
+function between(mostMs: number, ms: number | undefined): number | undefined {
+  return ms === undefined || Number.isNaN(ms) ? undefined : Math.min(mostMs, Math.max(0, ms));
+}
+
+/** Why there was no answer: `fetch` hides what went wrong in the cause. Where there is none, it may speak of what it was given. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer';
   if (error.name === 'TimeoutError') return 'no answer in time';
   const { cause } = error;
-  return cause instanceof Error ? cause.message : error.message;
+  return cause instanceof Error ? cause.message : `no answer (${error.name})`;
 }

@@ -129,7 +129,7 @@ export class Teller {
         return this.#done(news);
       case 'again':
         this.#failed(verdict.why, 'a receiver of notifications cannot be told, trying on');
-        return verdict.afterMs ?? this.#backoff();
+        return Math.max(this.#backoff(), verdict.afterMs ?? 0);
       case 'denied':
         this.#isDenied = true;
         this.#failed(

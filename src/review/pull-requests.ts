@@ -159,7 +159,7 @@ class Rounds implements PullRequests {
     if (this.#problem !== why) log.warn(facts, MESSAGES[verdict.kind]);
     this.#problem = why;
     if (verdict.kind === 'denied' || verdict.kind === 'absent') return deniedDelayMs;
-    return (verdict.kind === 'again' ? verdict.afterMs : undefined) ?? delayMs;
+    return Math.max(delayMs, (verdict.kind === 'again' ? verdict.afterMs : undefined) ?? 0);
   }
 
   #recovered(): void {

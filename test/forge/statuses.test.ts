@@ -49,7 +49,7 @@ afterEach(async () => {
   server.close();
 });
 
-function start(forge: StatusForge = 'github', url?: string): StatusSender {
+function start(forge: StatusForge = 'github', url?: string, firstDelayMs = 2): StatusSender {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the stub does not listen');
   const { port } = address;
@@ -64,7 +64,7 @@ function start(forge: StatusForge = 'github', url?: string): StatusSender {
     },
     token: () => TOKEN,
     log: { info: say, warn: say },
-    firstDelayMs: 2,
+    firstDelayMs,
     deniedDelayMs: 5,
   });
   return sender;
@@ -178,6 +178,15 @@ describe('the state of a commit', () => {
     await send([SHA, GREEN]);
     expect(lines).toEqual([expect.stringContaining('HTTP 503'), expect.stringContaining('again')]);
     expect(lines.join()).not.toContain(TOKEN);
+  });
+
+  it('leaves a forge alone for a while that wants to be told again at once', async () => {
+    answers = Array.from({ length: 1000 }, () => ({ status: 429, headers: { 'retry-after': '0' } }));
+    const one = start('github', undefined, 60_000);
+    one.put(SHA, GREEN);
+    await waitFor('the first try', () => one.problem === 'rate limit', { timeoutMs: 5000 });
+    await one.flush(AbortSignal.timeout(50));
+    expect(told).toHaveLength(1);
   });
 
   it('waits no longer than its time for a forge that is silent, and ends at once with the program', async () => {

@@ -154,6 +154,19 @@ describe('the notifier', () => {
     expect(notifier.receivers()).toEqual([{ name: 'ops', pending: 0 }]);
   });
 
+  it('leaves a receiver alone for a while that wants to be told again at once', async () => {
+    const again: Verdict = { kind: 'again', why: 'HTTP 503', afterMs: 0 };
+    const { receiver, verdicts } = fakeReceiver(
+      'ops',
+      Array.from({ length: 9 }, () => again),
+    );
+    const { notifier } = await start(stateDir(), [receiver], { firstDelayMs: 300_000 });
+    pass(notifier, FAILS);
+    await vi.waitFor(() => expect(notifier.receivers()).toMatchObject([{ problem: 'HTTP 503' }]));
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(verdicts).toHaveLength(8);
+  });
+
   it('keeps no receiver waiting for another, nor anybody for one that hangs', async () => {
     const hanging: Receiver = {
       ...fakeReceiver('hangs').receiver,

@@ -15,6 +15,12 @@ import { waitFor } from '../lab/wait.ts';
 vi.setConfig({ testTimeout: 60_000 });
 
 const TOKEN = 'canary-token-4711';
+const PROOF = {
+  authorization: `Bearer ${TOKEN}`,
+  accept: 'application/vnd.github+json',
+  'x-github-api-version': '2022-11-28',
+  'user-agent': 'test',
+};
 const MARKER = '<!-- kvm-gitops/plan -->';
 const [A, B, C] = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)];
 
@@ -181,15 +187,23 @@ describe('the comment on a pull request', () => {
 });
 
 describe('a forge that cannot be asked', () => {
-  it('is left alone for as long as it says, whoever asks, and is not waited for at the end', async () => {
-    forge.instead.set('GET pulls', [{ status: 429, headers: { 'retry-after': '3600' } }]);
-    start();
-    await until('the problem', () => reviews.state().problem === 'rate limit');
-    reviews.ask();
-    reviews.ask();
-    await reviews.stop();
-    expect(forge.calls).toEqual(['GET pulls']);
-  });
+  it.each([
+    ['for as long as it says', '3600', 2],
+    ['for a while though it says at once', '0', 600_000],
+  ])(
+    'is left alone %s, whoever asks, and is not waited for at the end',
+    async (_what, after, firstDelayMs) => {
+      forge.instead.set('GET pulls', [{ status: 429, headers: { 'retry-after': after } }]);
+      start({ firstDelayMs });
+      await until('the problem', () => reviews.state().problem === 'rate limit');
+      reviews.ask();
+      reviews.ask();
+      // Time enough for another call.
+      for (let call = 0; call < 5; call++) await fetch(`${forge.api}/user`, { headers: PROOF });
+      await reviews.stop();
+      expect(forge.calls.filter((call) => call === 'GET pulls')).toHaveLength(1);
+    },
+  );
 
   it('is told of in the log once, and once more when it can be again', async () => {
     forge.instead.set('GET pulls', [{ status: 401 }, { status: 401 }, { status: 401 }]);

@@ -124,7 +124,7 @@ class Sender implements StatusSender {
         return this.#delay(1 + entry.absent);
       case 'again':
         this.#failed(verdict.why, 'the forge cannot be told of commits, trying on');
-        return verdict.afterMs ?? this.#delay(this.#failures);
+        return Math.max(this.#delay(this.#failures), verdict.afterMs ?? 0);
       case 'denied':
         this.#failed(verdict.why, 'the forge denies our token the state of commits: give it that right');
         return this.#settings.deniedDelayMs ?? 600_000;
