@@ -85,7 +85,7 @@ export function createPullReview(deps: ReviewDeps, number: number): PullReview {
     if (why !== problem) deps.log.warn({ pull: number, err: error }, 'a pull request cannot be planned');
     problem = why;
     // It must not look for ever as if it were being planned.
-    if (!(error instanceof ForgeFailure))
+    if (!(error instanceof ForgeFailure) || error.isOfOne)
       deps.statuses.put(pull.head, {
         state: 'failure',
         description: stateLine(['cannot be planned', publicly(error)]),
@@ -108,7 +108,7 @@ export function createPullReview(deps: ReviewDeps, number: number): PullReview {
         return wrote;
       } catch (error) {
         signal.throwIfAborted();
-        if (error instanceof ForgeFailure && error.verdict.kind === 'again') throw error;
+        if (error instanceof ForgeFailure && error.verdict.kind === 'again' && !error.isOfOne) throw error;
         failed(pull, error);
         return false;
       }

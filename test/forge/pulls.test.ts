@@ -44,7 +44,7 @@ describe.each(PULL_FORGES)('pull requests of %s', (name) => {
     const pulls = await client.openPulls(signal);
     expect(pulls.map(({ number }) => number)).toEqual([7, ...others.map(({ number }) => number)]);
     expect(pulls[0]).toEqual({ number: 7, head: HEAD, branch: 'feature', isFork: false, ...PLACES[name] });
-    expect(forge.calls).toEqual(['GET pulls', 'GET pulls']);
+    expect(forge.calls).toEqual(Array.from({ length: 7 }, () => 'GET pulls'));
   });
 
   it('are known for forks, and one whose fork was deleted too', async () => {

@@ -64,7 +64,7 @@ function start(changes: Partial<PullRequestsDeps> = {}): void {
   const log = { info: say, warn: say };
   const settings = { target, token: () => TOKEN, log, firstDelayMs: 2 };
   reviews = createPullRequests({
-    client: createPullClient({ ...settings, branch: 'main' }),
+    client: createPullClient({ ...settings, branch: 'main', maxAnswerBytes: 100_000 }),
     statuses: createStatusSender(settings),
     plan(pull, seen, signal) {
       planned.push(`${pull.number} ${pull.head[0]} on ${seen.base}`);
@@ -279,6 +279,17 @@ describe('plans of pull requests', () => {
       "cannot be planned: the operator's log says why",
     );
     expect(lines.filter((line) => line.includes('cannot be planned'))).toHaveLength(1);
+  });
+
+  it('are made for others though what people wrote in one is too long to be read', async () => {
+    const text = `[${' '.repeat(200_000)}]`;
+    forge.instead.set('GET comments', [{ status: 200, text }]);
+    forge.pulls = [...forge.pulls, { number: 2, head: C, branch: 'other' }];
+    start({ firstDelayMs: 600_000 });
+    await until('the other', () => states(C).includes('success'));
+    expect(forge.calls.filter((call) => call === 'GET pulls')).toHaveLength(1);
+    expect(bodies()).toEqual([`${C.slice(0, 12)} on base-1`]);
+    expect(reviews.state()).toEqual({ open: 2 });
   });
 
   it('are made again when what the hosts show has moved, and only where that can matter', async () => {

@@ -7,7 +7,7 @@ export const gitea: PullApi = {
   ...github,
   list: (repository, _branch, page) => ({
     method: 'GET',
-    path: `/repos/${inPath(repository)}/pulls?state=open&limit=50&page=${page}`,
+    path: `/repos/${inPath(repository)}/pulls?state=open&limit=10&page=${page}`,
   }),
   pullOf: (item, branch) => pullOf(item, branch, '/src/commit/'),
   comments: (repository, number) => ({

@@ -12,13 +12,13 @@ import {
 /** https://docs.github.com/en/rest/pulls/pulls and https://docs.github.com/en/rest/issues/comments */
 export const github: PullApi = {
   list: (repository, branch, page) => {
-    const query = new URLSearchParams({ state: 'open', base: branch, per_page: '50', page: String(page) });
+    const query = new URLSearchParams({ state: 'open', base: branch, per_page: '10', page: String(page) });
     return { method: 'GET', path: `/repos/${inPath(repository)}/pulls?${query.toString()}` };
   },
   pullOf: (item, branch) => pullOf(item, branch, '/blob/'),
   comments: (repository, number, page) => ({
     method: 'GET',
-    path: `/repos/${inPath(repository)}/issues/${number}/comments?per_page=50&page=${page}`,
+    path: `/repos/${inPath(repository)}/issues/${number}/comments?per_page=10&page=${page}`,
   }),
   commentOf,
   commentAt: (repository, _number, id) => ({

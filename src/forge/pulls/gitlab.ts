@@ -7,7 +7,7 @@ export const gitlab: PullApi = {
     const query = new URLSearchParams({
       state: 'opened',
       target_branch: branch,
-      per_page: '50',
+      per_page: '10',
       page: String(page),
     });
     return {
@@ -33,7 +33,7 @@ export const gitlab: PullApi = {
   },
   comments: (repository, number, page) => ({
     method: 'GET',
-    path: `${notes(repository, number)}?sort=asc&order_by=created_at&per_page=50&page=${page}`,
+    path: `${notes(repository, number)}?sort=asc&order_by=created_at&per_page=10&page=${page}`,
   }),
   commentOf: (item) =>
     commentFrom(item, { author: numberAt(item, 'author', 'id'), user: textAt(item, 'author', 'username') }),

@@ -38,7 +38,7 @@ export interface ApiCall {
   readonly path: string;
 }
 
-/** How a forge speaks of pull requests. Items of an answer that are not what it publishes are undefined. */
+/** How a forge speaks of pull requests, ten on a page: each may be a megabyte. Items of an answer that are not what it publishes are undefined. */
 export interface PullApi {
   /** A page of those that are open into the branch, counted from 1. */
   list(repository: string, branch: string, page: number): ApiCall;
