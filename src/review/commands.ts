@@ -4,7 +4,7 @@ import { ForgeFailure, type PullClient } from '../forge/pulls/client.ts';
 import type { Comment } from '../forge/pulls/pull-request.ts';
 
 export interface CommandsDeps {
-  readonly client: Pick<PullClient, 'readComment' | 'comment'>;
+  readonly client: Pick<PullClient, 'readComment' | 'findComment' | 'comment'>;
   /** Names on the forge of those who may. */
   readonly confirmers: readonly string[];
   /** Throws E_USAGE where nothing that waits has this name. */
@@ -30,6 +30,8 @@ export interface Commands {
 
 const MAX_WAITING = 100;
 const MAX_TRIES = 5;
+/** While the forge itself fails. */
+const MAX_TRIES_AWAY = 20;
 const MAX_DONE = 1000;
 /** One that is older was heard before, by this process or another. */
 const MAX_AGE_MS = 3_600_000;
@@ -48,13 +50,14 @@ export function createCommands(deps: CommandsDeps): Commands {
   const { client, log } = deps;
   const waiting = new Map<number, Heard>();
   const done = new Set<number>();
+  let isFull = false;
   const mayConfirm = new Set(deps.confirmers.map((name) => name.toLowerCase()));
 
   /** Gives the answer; undefined: none. */
   async function obey({ pull, comment: id }: Heard, signal: AbortSignal): Promise<string | undefined> {
     const comment = await client.readComment(pull, id, signal);
-    const { user = '' } = comment ?? {};
-    if (comment === undefined || !USER.test(user) || !mayConfirm.has(user.toLowerCase())) {
+    const { user = '' } = comment;
+    if (!USER.test(user) || !mayConfirm.has(user.toLowerCase())) {
       log.warn(
         { pull, user: USER.test(user) ? user : undefined },
         'a command of somebody who may not confirm',
@@ -80,19 +83,28 @@ export function createCommands(deps: CommandsDeps): Commands {
     done.add(heard.comment);
     for (const old of [...done].slice(0, -MAX_DONE)) done.delete(old);
     if (answer === undefined) return;
+    // Nobody knows what became of the try before.
+    if (heard.answer !== undefined && (await client.findComment(heard.pull, answer, signal)) !== undefined)
+      return;
     waiting.set(heard.comment, { ...heard, answer });
     await client.comment(heard.pull, answer, signal);
   }
 
   function failed({ comment }: Heard, error: unknown): void {
-    if (error instanceof ForgeFailure && error.verdict.kind === 'again') throw error;
     const heard = waiting.get(comment);
     if (heard === undefined) return;
-    const { tries, pull } = heard;
-    const notBefore = performance.now() + (deps.firstDelayMs ?? 1000) * 2 ** tries;
-    if (tries + 1 < MAX_TRIES) return void waiting.set(comment, { ...heard, tries: tries + 1, notBefore });
-    waiting.delete(comment);
-    log.warn({ pull, err: error }, 'a command is given up');
+    const isAway = error instanceof ForgeFailure && error.verdict.kind === 'again' && !error.isOfOne;
+    const { pull } = heard;
+    const tries = heard.tries + 1;
+    // Rounds wait by themselves for a forge that fails.
+    const delayMs = isAway ? 0 : (deps.firstDelayMs ?? 1000) * 2 ** heard.tries;
+    if (tries < (isAway ? MAX_TRIES_AWAY : MAX_TRIES))
+      waiting.set(comment, { ...heard, tries, notBefore: performance.now() + delayMs });
+    else {
+      waiting.delete(comment);
+      log.warn({ pull, err: error }, 'a command is given up');
+    }
+    if (isAway) throw error;
   }
 
   return {
@@ -101,8 +113,12 @@ export function createCommands(deps: CommandsDeps): Commands {
       return times.length === 0 ? undefined : Math.min(...times);
     },
     hear(pull, comment) {
-      if (mayConfirm.size === 0 || done.has(comment) || waiting.size >= MAX_WAITING) return;
-      if (!waiting.has(comment)) waiting.set(comment, { pull, comment, tries: 0, notBefore: 0 });
+      if (mayConfirm.size === 0 || done.has(comment) || waiting.has(comment)) return;
+      const hasRoom = waiting.size < MAX_WAITING;
+      if (hasRoom) waiting.set(comment, { pull, comment, tries: 0, notBefore: 0 });
+      // Said once, not for each: anybody may write them.
+      else if (!isFull) log.warn({ pull, waiting: waiting.size }, 'commands are not heard: too many wait');
+      isFull = !hasRoom;
     },
     async work(signal) {
       for (const heard of [...waiting.values()].filter(({ notBefore }) => notBefore <= performance.now())) {

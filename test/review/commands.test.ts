@@ -127,4 +127,39 @@ describe('a command in a comment', () => {
     expect(confirmed).toHaveLength(1);
     expect(answers()).toHaveLength(1);
   });
+
+  it('is answered once though nobody heard that it was', async () => {
+    forge.instead.set('POST comment', ['do and hang up']);
+    await expect(write()).rejects.toThrow();
+    await commands.work(signal);
+    expect(answers()).toHaveLength(1);
+    expect(commands.retryAt).toBeUndefined();
+  });
+
+  it('is given up in the end by a forge that takes no answer', async () => {
+    forge.instead.set(
+      'POST comment',
+      Array.from({ length: 100 }, () => ({ status: 502 })),
+    );
+    await write().catch(() => undefined);
+    for (let time = 0; time < 50; time++) await commands.work(signal).catch(() => undefined);
+    expect(commands.retryAt).toBeUndefined();
+    expect(forge.calls.filter((call) => call === 'POST comment')).toHaveLength(20);
+    expect(lines.at(-1)).toContain('given up');
+  });
+
+  it('that is answered with no comment keeps nobody waiting, and is given up', async () => {
+    forge.instead.set(
+      'GET one',
+      Array.from({ length: 100 }, () => ({ status: 200, text: '{}' })),
+    );
+    await write({}, 5);
+    expect(commands.retryAt).toBeUndefined();
+    expect(lines).toContainEqual(expect.stringContaining('given up'));
+  });
+
+  it('beyond what may wait is not heard, which is said once', () => {
+    for (let comment = 1; comment <= 110; comment++) commands.hear(7, comment);
+    expect(lines).toEqual([expect.stringContaining('too many wait')]);
+  });
 });
