@@ -19,9 +19,12 @@ export function checkReceivers({ notifications }: Config, send: boolean): Promis
 async function sendTest(receiver: ReceiverSettings): Promise<Check> {
   const { deliver, name } = createReceiver(receiver);
   const verdict = await deliver(testMessage(name), AbortSignal.timeout(TIMEOUT_MS));
-  return verdict.kind === 'done'
-    ? { what: title(receiver), ok: true, detail: 'took a test message' }
-    : { what: title(receiver), ok: false, detail: `did not take a test message: ${verdict.why}` };
+  const what = title(receiver);
+  if (verdict.kind !== 'done')
+    return { what, ok: false, detail: `did not take a test message: ${verdict.why}` };
+  return verdict.problem === undefined
+    ? { what, ok: true, detail: 'took a test message' }
+    : { what, ok: false, detail: `took a test message in part: ${verdict.problem}` };
 }
 
 async function tryQuietly(receiver: ReceiverSettings): Promise<Check> {

@@ -46,13 +46,22 @@ async function withTransport(
     ...(login !== undefined && { auth: { user: login.user, pass: login.password() } }),
   });
   try {
-    await use(transport);
-    return { kind: 'done' };
+    const problem = refusalIn(await use(transport));
+    return { kind: 'done', ...(problem !== undefined && { problem }) };
   } catch (error) {
     return judgeMail(error);
   } finally {
     transport.close();
   }
+}
+
+/** Recipients that the server does not take, where it takes others. */
+function refusalIn(sent: unknown): string | undefined {
+  const rejected: unknown =
+    typeof sent === 'object' && sent !== null && 'rejected' in sent ? sent.rejected : [];
+  if (!Array.isArray(rejected) || rejected.length === 0) return undefined;
+  const refused: readonly unknown[] = rejected;
+  return `refused for ${refused.filter((one) => typeof one === 'string').join(', ')}`;
 }
 
 function mailOf({ from, to }: MailTarget, { id, headline, lines }: Message) {

@@ -71,7 +71,7 @@ export class Teller {
     return this.#news().size;
   }
 
-  /** Why the last try failed; undefined when it did not. */
+  /** Why the last try failed, wholly or in part; undefined when it did not. */
   get problem(): string | undefined {
     return this.#problem;
   }
@@ -126,7 +126,7 @@ export class Teller {
     const verdict = await deliver(message, signal);
     switch (verdict.kind) {
       case 'done':
-        return this.#done(news);
+        return this.#done(news, verdict.problem);
       case 'again':
         this.#failed(verdict.why, 'a receiver of notifications cannot be told, trying on');
         return Math.max(this.#backoff(), verdict.afterMs ?? 0);
@@ -140,12 +140,16 @@ export class Teller {
     }
   }
 
-  async #done(news: Standings): Promise<number> {
+  async #done(news: Standings, problem: string | undefined): Promise<number> {
     await this.#facts.sent(news);
-    if (this.#problem !== undefined)
-      this.#options.log.info({ receiver: this.name }, 'a receiver of notifications is told again');
+    const { log } = this.#options;
+    const facts = { receiver: this.name };
+    if (problem === undefined && this.#problem !== undefined)
+      log.info(facts, 'a receiver of notifications is told again');
+    if (problem !== undefined && problem !== this.#problem)
+      log.warn({ ...facts, why: problem }, 'a receiver of notifications is told in part');
     this.#failures = 0;
-    this.#problem = undefined;
+    this.#problem = problem;
     return 0;
   }
 

@@ -154,6 +154,22 @@ describe('the notifier', () => {
     expect(notifier.receivers()).toEqual([{ name: 'ops', pending: 0 }]);
   });
 
+  it('shows a receiver that was told in part, says so once, and when it is told wholly again', async () => {
+    const part: Verdict = { kind: 'done', problem: 'refused for ann@example.org' };
+    const { receiver, messages } = fakeReceiver('ops', [part, part]);
+    const { notifier, lines } = await start(stateDir(), [receiver]);
+    await told(notifier, FAILS);
+    expect(notifier.receivers()).toEqual([
+      { name: 'ops', pending: 0, problem: 'refused for ann@example.org' },
+    ]);
+    await told(notifier, {});
+    expect(lines).toEqual([expect.stringContaining('told in part')]);
+    await told(notifier, FAILS);
+    expect(notifier.receivers()).toEqual([{ name: 'ops', pending: 0 }]);
+    expect(lines.at(-1)).toContain('is told again');
+    expect(messages).toHaveLength(3);
+  });
+
   it('leaves a receiver alone for a while that wants to be told again at once', async () => {
     const again: Verdict = { kind: 'again', why: 'HTTP 503', afterMs: 0 };
     const { receiver, verdicts } = fakeReceiver(

@@ -161,6 +161,15 @@ describe('a mail', () => {
     expect(text.replaceAll(/=\r\n/g, '')).toContain('failed: web on t01: create: E_LIBVIRT no space');
   });
 
+  it('that is refused for one of several is a problem, and the others have it', async () => {
+    const { port, mails } = await stubMailServer({
+      onRcptTo: ({ address }, _session, callback) =>
+        callback(address.startsWith('ann') ? new Error('no such user') : null),
+    });
+    expect(await send(mailWay(port))).toEqual({ kind: 'done', problem: 'refused for ann@example.org' });
+    expect(mails).toMatchObject([{ to: ['ops@example.org'] }]);
+  });
+
   it('logs in where it is told to', async () => {
     const { port, mails } = await stubMailServer({ password: PASSWORD, allowInsecureAuth: true });
     expect(await send(mailWay(port, { login }))).toEqual({ kind: 'done' });
