@@ -52,6 +52,19 @@ function between(mostMs: number, ms: number | undefined): number | undefined {
   return ms === undefined || Number.isNaN(ms) ? undefined : Math.min(mostMs, Math.max(0, ms));
 }
 
+const MAX_LOOKED_AT = 4096;
+
+/** The beginning of its body; the rest is not waited for. */
+export async function beginningOf({ body }: Pick<Response, 'body'>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of body ?? []) {
+    text += decoder.decode(chunk.subarray(0, MAX_LOOKED_AT), { stream: true });
+    if (text.length >= MAX_LOOKED_AT) break;
+  }
+  return text;
+}
+
 /** Why there was no answer: `fetch` hides what went wrong in the cause. Where there is none, it may speak of what it was given. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer';

@@ -87,7 +87,14 @@ function textOf(
   { files }: PullRequest,
   result: PlanResult,
 ): string {
-  return planMarkdown(result, { linkBase: files, folder, marker, canConfirmHere, maxBytes: MAX_BYTES });
+  return planMarkdown(result, {
+    linkBase: files,
+    folder,
+    marker,
+    canConfirmHere,
+    maxBytes: MAX_BYTES,
+    isPublic: true,
+  });
 }
 
 type MergeOf = (pull: PullRequest, base: string, signal: AbortSignal) => Promise<Merge>;

@@ -19,7 +19,13 @@ interface Told {
   readonly body: unknown;
 }
 
-type Answer = { readonly status: number; readonly headers?: Record<string, string>; readonly text?: string };
+interface Answer {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  readonly text?: string;
+  /** More would come after the text. */
+  readonly isEndless?: true;
+}
 
 let server: Server;
 let told: Told[] = [];
@@ -37,7 +43,9 @@ beforeEach(async () => {
       told.push({ method, path, headers, body: JSON.parse(text) });
       const answer = answers.shift() ?? { status: 201 };
       if (answer === 'hang up') return request.socket.destroy();
-      response.writeHead(answer.status, answer.headers).end(answer.text ?? '{}');
+      response.writeHead(answer.status, answer.headers);
+      if (answer.isEndless) response.write(answer.text);
+      else response.end(answer.text ?? '{}');
     });
   });
   server.listen(0, '127.0.0.1');
@@ -147,6 +155,13 @@ describe('the state of a commit', () => {
     await send([SHA, GREEN]);
     expect(told).toHaveLength(first.length + 1);
     expect(sender?.problem).toBeUndefined();
+  });
+
+  it('is told to a forge that has no end of an answer', async () => {
+    answers = [{ status: 201, text: 'x'.repeat(100_000), isEndless: true }];
+    start();
+    await send([SHA, GREEN]);
+    expect(told).toHaveLength(1);
   });
 
   it('is not said again to a GitLab that shows it', async () => {

@@ -105,7 +105,7 @@ describe('the plan of a pull request', () => {
     expect(asked).toHaveLength(1);
     expect(asked[0]?.volumes).toContainEqual(expect.objectContaining({ name: 'other.qcow2' }));
     expect(asked[0]?.images).toEqual([]);
-    expect(text).toContain('dnsmasq: `dnsmasq is away`');
+    expect(text).toContain('dnsmasq: does not answer');
   });
 
   it('asks no host where it would ask for more images than passes should wait for', async () => {

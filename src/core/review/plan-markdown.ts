@@ -17,6 +17,8 @@ export interface MarkdownOptions {
   readonly maxBytes: number;
   /** Line by which the comment is found again that a plan was written into. */
   readonly marker?: string | undefined;
+  /** Others than the operator's own people may read it: why a host does not answer names its address. */
+  readonly isPublic?: boolean | undefined;
   /** Some may confirm removals by a comment where it is shown. */
   readonly canConfirmHere?: boolean | undefined;
 }
@@ -144,7 +146,7 @@ function plannedText({ observed, assessment }: Planned, merge: MergedPlan | unde
           `Not of this change, and waiting already: ${countKinds(pending).join(', ')}`,
           hostTable(pending, rows),
         ),
-    list('Unknown hosts, whose VMs are left alone', unknownLines(observed), rows),
+    list('Unknown hosts, whose VMs are left alone', unknownLines(observed, rendering), rows),
   ]).trimEnd();
 }
 
@@ -237,11 +239,12 @@ function capacityRow(
   return [code(host), code(of), format(used), after, format(limit)];
 }
 
-function unknownLines({ hosts, names }: ObservedState): string[] {
+function unknownLines({ hosts, names }: ObservedState, { isPublic = false }: Rendering): string[] {
+  const why = (reason: string): string => (isPublic ? 'does not answer' : code(reason));
   return [
     ...[...hosts.values()].flatMap((host) =>
-      host.kind === 'unknown' ? [`${code(host.name)}: ${code(host.reason)}`] : [],
+      host.kind === 'unknown' ? [`${code(host.name)}: ${why(host.reason)}`] : [],
     ),
-    ...(names?.kind === 'unknown' ? [`dnsmasq: ${code(names.reason)}`] : []),
+    ...(names?.kind === 'unknown' ? [`dnsmasq: ${why(names.reason)}`] : []),
   ];
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judgeAnswer, reasonOf, type Verdict } from '../answer.ts';
+import { beginningOf, judgeAnswer, reasonOf, type Verdict } from '../answer.ts';
 import { type ShownState, statusRequest } from './request.ts';
 import type { StatusTarget } from './target.ts';
 
@@ -143,8 +143,7 @@ class Sender implements StatusSender {
         redirect: 'error',
         signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(timeoutMs)]),
       });
-      const text = (await answer.text()).slice(0, 4096);
-      return judgeAnswer(answer, text, new Date());
+      return judgeAnswer(answer, await beginningOf(answer), new Date());
     } catch (error) {
       return { kind: 'again', why: reasonOf(error) };
     }

@@ -108,6 +108,19 @@ describe('a plan as Markdown', () => {
     expect(text).toContain('**To look at**\n\n- `policy: maxRemovals 5 -> 99`');
   });
 
+  it('does not say where the others can read why a host does not answer', () => {
+    const reason = 'ssh root@10.9.8.7:2222: connection refused';
+    const observed = {
+      ...observedState({ ...unknownHost('a'), reason }),
+      names: { kind: 'unknown', reason } as const,
+    };
+    const result = planned(desiredState([desiredVm()]), observed);
+    const text = planMarkdown({ ...result, merge: merged() }, { ...OPTIONS, isPublic: true });
+    expect(text).toContain('- `a`: does not answer');
+    expect(text).toContain('- dnsmasq: does not answer');
+    expect(text).not.toContain('10.9.8.7');
+  });
+
   it('says of an offline plan what changes in git, and that no host was asked', () => {
     const offline = { vms: 3, added: ['web'], removed: [], moved: ['db'], changed: [] };
     const text = planMarkdown({ title: 'x', issues: [], merge: merged({ offline }) }, OPTIONS);
