@@ -1,5 +1,5 @@
 import { checkAntiAffinity } from './check-anti-affinity.ts';
-import type { SopsFiles } from './check-cloud-init.ts';
+import { checkSopsFiles, type SopsFiles } from './check-cloud-init.ts';
 import { checkDependencies } from './check-dependencies.ts';
 import { checkDuplicates } from './check-duplicates.ts';
 import { checkHost } from './check-host.ts';
@@ -66,7 +66,13 @@ function crossIssues(declared: Declared, read: Read, context: BuildContext): Iss
       volume === undefined ? [] : [[volume, image] as const],
     ),
   );
-  const surroundings = { cluster, imagesByVolume, ranges, hostAddresses, sopsFiles };
+  const surroundings = {
+    cluster,
+    imagesByVolume,
+    ranges,
+    hostAddresses,
+    sopsFiles: checkSopsFiles(sopsFiles),
+  };
   return [
     ...issuesOf(declared.hosts, (mention) => checkHost(mention, { ...hosts, vms: declared.vms })),
     ...issuesOf(declared.vms, (vm) => checkVm(vm, surroundings)),

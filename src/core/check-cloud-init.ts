@@ -12,10 +12,18 @@ import { didYouMean } from './suggest.ts';
 /** The repository's files that `userDataFile` may name, by path. */
 export type SopsFiles = ReadonlyMap<string, string>;
 
+/** What is wrong with each of them; undefined: nothing. */
+export type SopsProblems = ReadonlyMap<string, Problem | undefined>;
+
+interface Problem {
+  readonly message: string;
+  readonly hint?: string;
+}
+
 const MAX_USER_DATA_BYTES = 256 * 1024;
 
 /** What is wrong with `cloudInit` and `hostnameVia` of a VM beyond the form of their fields. */
-export function checkCloudInit(vm: DeclaredVm, cluster: Partial<Cluster>, files: SopsFiles): Issue[] {
+export function checkCloudInit(vm: DeclaredVm, cluster: Partial<Cluster>, files: SopsProblems): Issue[] {
   const { cloudInit } = vm.sound;
   const owner = `cloudInit of ${vmLabel(vm.node)}`;
   const merged = mergeCloudInit(cluster, cloudInit);
@@ -72,27 +80,35 @@ function networkIssues(vm: DeclaredVm, { network, prefix, gateway }: CloudInit):
   ];
 }
 
-function fileIssues(vm: DeclaredVm, path: string | undefined, files: SopsFiles): Issue[] {
+function fileIssues(vm: DeclaredVm, path: string | undefined, files: SopsProblems): Issue[] {
   if (path === undefined) return [];
-  const content = files.get(path);
-  const issue = (message: string, hint?: string) => [
-    issueOf(vm, ['cloudInit', 'userDataFile'], message, hint),
-  ];
-  if (content === undefined) {
-    return issue(`there is no file ${path} in the repository${didYouMean(path, [...files.keys()])}`);
-  }
+  const problem = files.has(path)
+    ? files.get(path)
+    : { message: `there is no file ${path} in the repository${didYouMean(path, [...files.keys()])}` };
+  if (problem === undefined) return [];
+  return [issueOf(vm, ['cloudInit', 'userDataFile'], problem.message, problem.hint)];
+}
+
+/** Reads each file once, however many VMs name it. */
+export function checkSopsFiles(files: SopsFiles): SopsProblems {
+  return new Map([...files].map(([path, content]) => [path, problemOf(path, content)]));
+}
+
+function problemOf(path: string, content: string): Problem | undefined {
   const { root, issues } = parseFile({ path, content });
   const [mistake] = issues;
   if (root === undefined || mistake !== undefined)
-    return issue(`${path} cannot be read: ${mistake?.message}`);
+    return { message: `${path} cannot be read: ${mistake?.message}` };
   const isEncrypted = [
     ['sops', 'mac'],
     ['sops', 'lastmodified'],
   ].every((key) => nodeAt(root, key) !== undefined);
-  if (!isEncrypted) return issue(`${path} is not encrypted by sops`, `sops --encrypt --in-place ${path}`);
+  if (!isEncrypted)
+    return { message: `${path} is not encrypted by sops`, hint: `sops --encrypt --in-place ${path}` };
   const age = nodeAt(root, ['sops', 'age']);
-  if (age?.kind === 'list' && age.items.length > 0) return [];
-  return issue(`${path} is not encrypted for an age recipient`, 'other kinds of keys are not supported');
+  if (age?.kind === 'list' && age.items.length > 0) return undefined;
+  const hint = 'other kinds of keys are not supported';
+  return { message: `${path} is not encrypted for an age recipient`, hint };
 }
 
 function sizeIssues(vm: DeclaredVm, { userData }: CloudInit): Issue[] {

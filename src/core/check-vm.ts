@@ -1,6 +1,6 @@
 import { type AddressRange, addressProblem } from './address-range.ts';
 import { checkAdopted, checkDisks, checkNetworks } from './check-adopted.ts';
-import { checkCloudInit, type SopsFiles } from './check-cloud-init.ts';
+import { checkCloudInit, type SopsProblems } from './check-cloud-init.ts';
 import type { Cluster } from './cluster.ts';
 import type { Issue } from './issue.ts';
 import { someNames } from './issue-limit.ts';
@@ -20,7 +20,7 @@ export interface Surroundings {
   readonly ranges: readonly AddressRange[] | undefined;
   /** Names of KVM hosts by their addresses. */
   readonly hostAddresses: ReadonlyMap<string, string>;
-  readonly sopsFiles: SopsFiles;
+  readonly sopsFiles: SopsProblems;
 }
 
 /** What is wrong with a VM beyond the form of its fields. */

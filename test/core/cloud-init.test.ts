@@ -129,6 +129,22 @@ describe('cloudInit', () => {
     expect(desired.vms.get('web-1')?.seed?.content.reveal().sops).toEqual(sops);
   });
 
+  it('reads a file once that a thousand VMs name, or it would take minutes', () => {
+    const content = Array.from(
+      { length: 4_000 },
+      (_, index) => `key-${index}: ENC[AES256_GCM,data:AA==]\n`,
+    ).join('');
+    const sops = { path: 'manifests/web.sops.yaml', content: `${content}${SOPS}` };
+    const vms = Array.from({ length: 1_000 }, (_, index) =>
+      vm({
+        name: `vm-${index}`,
+        ipaddress: `10.77.${1 + (index >> 8)}.${index & 255}`,
+        cloudInit: { userDataFile: sops.path },
+      }),
+    );
+    expect(accepted([...repository([manifest('a.json', vms)], cluster()), sops]).vms.size).toBe(1_000);
+  });
+
   it('shows nothing of its content in JSON', () => {
     const shown = JSON.stringify(onlyVm(files({ cloudInit: { userData: { motd: CANARY } } })));
     expect(shown).not.toContain(CANARY);
