@@ -70,5 +70,7 @@ export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer';
   if (error.name === 'TimeoutError') return 'no answer in time';
   const { cause } = error;
-  return cause instanceof Error ? cause.message : `no answer (${error.name})`;
+  if (!(cause instanceof Error)) return `no answer (${error.name})`;
+  // Of several addresses that were tried in vain there is a code, and no text.
+  return cause.message === '' && 'code' in cause ? `no answer (${String(cause.code)})` : cause.message;
 }
